@@ -1,0 +1,141 @@
+"""A return-discrepancy bound: one formula, its return convention, its hypotheses, its source.
+
+``Bound.formula`` is a plain function of the names in ``bounds.symbols``. It is the only place where
+the bound is written down; the SymPy expression, the LaTeX, the exact value and the vectorised value
+all come from calling it (with symbols, fractions or arrays).
+
+Conventions. With η = E Σ_{t≥0} γᵗ R(s_t, a_t), a bound C
+
+- in the ``unnormalised`` convention claims |η − η_model| ≤ C,
+- in the ``normalised`` convention claims (1 − γ)|η − η_model| ≤ C.
+
+The paper starts its sum at t = 1, which multiplies every discrepancy by γ ≤ 1.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from bounds.numbers import InputError
+from bounds.profile import ErrorProfile
+from bounds.symbols import About, read, sympy_symbol
+
+if TYPE_CHECKING:
+    import sympy
+
+Convention = Literal["unnormalised", "normalised"]
+
+#: Elements per block of a vectorised evaluation: the operands of a block stay in the cache.
+BLOCK = 8192
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A claim |discrepancy| ≤ formula, with everything needed to evaluate and to check it.
+
+    name: identifier, as in the case format and the ledger.
+    about: the model return (unbranched) or the branched return.
+    convention: which return the right-hand side is compared with (see the module).
+    source: paper, theorem, page or section.
+    hypotheses: what must hold, in words.
+    valid: whether the library calls the bound valid. The audit tests it; a valid bound that fails
+        makes ``tabular check`` exit with 1.
+    formula: the right-hand side, a function of symbol names.
+    value: how a profile is evaluated where the formula alone does not say it (opponent-wise
+        lengths of the coupling bounds); None: the formula.
+    exact_opponents: the bound has no opponent models and applies only where all are exact.
+    """
+
+    name: str
+    about: About
+    convention: Convention
+    source: str
+    hypotheses: tuple[str, ...]
+    valid: bool
+    formula: Callable[..., Any]
+    value: Callable[[ErrorProfile], Any] | None = None
+    exact_opponents: bool = False
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """Names of the formula's parameters."""
+        return tuple(inspect.signature(self.formula).parameters)
+
+    def evaluate(self, profile: ErrorProfile) -> Any:
+        """The right-hand side at ``profile``: a Fraction if every number that enters is exact.
+
+        Arrays in the profile broadcast. Raises ``InputError`` where an error that the bound needs
+        is not in the profile.
+        """
+        if self.value is not None:
+            return self.value(profile)
+        return self(**{name: read(name, profile, self.about) for name in self.symbols})
+
+    def __call__(self, **values: Any) -> Any:
+        """The formula at ``values``, one keyword a symbol, broadcasting arrays against scalars.
+
+        Large arrays are evaluated block by block, so that temporaries stay in the cache. Values are
+        not validated here; ``ErrorProfile`` is the door for untrusted numbers.
+        """
+        if set(values) != set(self.symbols):
+            raise InputError(f"{self.name} is a function of {', '.join(self.symbols)}")
+        arrays = {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
+        if not arrays:
+            return self.formula(**values)
+        size = np.broadcast_shapes(*(a.shape for a in arrays.values()))
+        if np.prod(size, dtype=np.int64) <= BLOCK or any(a.dtype == object for a in arrays.values()):
+            return self.formula(**values)
+        return _by_blocks(self.formula, values, arrays)
+
+    @property
+    def expression(self) -> sympy.Expr:
+        """The right-hand side as a SymPy expression in ``bounds.symbols.sympy_symbol``."""
+        import sympy
+
+        return sympy.sympify(self.formula(**{name: sympy_symbol(name) for name in self.symbols}))
+
+    @property
+    def latex(self) -> str:
+        """The right-hand side in LaTeX, in the paper's notation."""
+        import sympy
+
+        from bounds.symbols import SYMBOLS
+
+        names = {sympy_symbol(name): SYMBOLS[name].latex for name in self.symbols}
+        if self.about == "branched":  # there eps_m is the error under the current policies
+            names[sympy_symbol("eps_m")] = r"\epsilon'_m"
+        return str(sympy.latex(self.expression, symbol_names=names))
+
+    @property
+    def text(self) -> str:
+        """The right-hand side as arithmetic in symbol names: + - * / ** and parentheses."""
+        return str(self.expression)
+
+    def largest(self, profile: ErrorProfile) -> Any:
+        """The largest discrepancy that any two returns can have in this convention."""
+        return profile.span if self.convention == "normalised" else profile.span / (1 - profile.gamma)
+
+
+def _by_blocks(
+    formula: Callable[..., Any], values: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]
+) -> Any:
+    scalars = {name: v for name, v in values.items() if name not in arrays}
+    names = list(arrays)
+    iterator = np.nditer(
+        [*arrays.values(), None],
+        flags=["external_loop", "buffered", "delay_bufalloc"],
+        op_flags=[["readonly"]] * len(names) + [["writeonly", "allocate"]],
+        op_dtypes=[*(a.dtype for a in arrays.values()), np.dtype(float)],
+        buffersize=BLOCK,
+    )
+    with iterator:
+        iterator.reset()
+        for *operands, out in iterator:
+            out[...] = formula(**dict(zip(names, operands, strict=True)), **scalars)
+        return iterator.operands[-1]

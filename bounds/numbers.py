@@ -1,0 +1,138 @@
+"""Numbers as users write them, and the one error type for what they write wrongly.
+
+A number is exact (``int`` or ``fractions.Fraction``) or a float. Exact numbers stay exact through
+every formula of this package; one float turns the result into a float.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: An exact number (int, Fraction) or a float.
+Number = int | float | Fraction
+#: A NumPy array; shapes and index meanings are in the docstrings.
+Array = NDArray[Any]
+
+#: The longest number, in characters, that is read from a user's text.
+MAX_NUMBER_LENGTH = 1000
+#: The largest power of ten that a decimal number may carry.
+MAX_EXPONENT = 1000
+
+_RATIONAL = re.compile(r"[+-]?[0-9]+(/[0-9]+)?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+
+
+class InputError(ValueError):
+    """What a user gave cannot be used. The message is one line: where, the value, what to do."""
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """``value`` for an error message: on one line, cut after ``limit`` characters."""
+    if isinstance(value, int) and abs(value) >= 10**limit:
+        return f"a whole number of {value.bit_length()} bits"
+    text = str(value) if isinstance(value, Fraction) else repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def parse_rational(text: str, where: str) -> Fraction:
+    """The exact value of "p/q" or "p"; ``where`` names its place in error messages.
+
+    Raises ``InputError`` for anything else, a zero denominator, or more than
+    ``MAX_NUMBER_LENGTH`` characters.
+    """
+    if len(text) > MAX_NUMBER_LENGTH:
+        raise InputError(
+            f"{where}: a number of {len(text)} characters; at most {MAX_NUMBER_LENGTH} are read"
+        )
+    if not _RATIONAL.fullmatch(text):
+        raise InputError(f'{where}: {shown(text)} is not a rational number; write "p/q" or "p"')
+    numerator, _, denominator = text.partition("/")
+    if denominator and int(denominator) == 0:
+        raise InputError(f"{where}: {shown(text)} divides by zero")
+    return Fraction(int(numerator), int(denominator or 1))
+
+
+def parse_number(text: str, where: str) -> Fraction:
+    """The exact value of "p/q", "p" or a decimal such as "0.95" or "1e-3" (read as 95/100, 1/1000).
+
+    Raises ``InputError`` for anything else, infinities and NaN included.
+    """
+    text = text.strip()
+    if len(text) <= MAX_NUMBER_LENGTH and _DECIMAL.fullmatch(text):
+        mantissa, _, exponent = text.lower().partition("e")
+        if exponent and abs(int(exponent)) > MAX_EXPONENT:
+            raise InputError(
+                f"{where}: {shown(text)} has an exponent beyond {MAX_EXPONENT}; "
+                "write a number of ordinary size"
+            )
+        return Fraction(mantissa) * Fraction(10) ** int(exponent or 0)
+    return parse_rational(text, where)
+
+
+def exact(value: Any) -> Any:
+    """Whole numbers as ``Fraction`` (so that ``/`` stays exact); everything else unchanged."""
+    if isinstance(value, bool | np.bool_):
+        return value
+    if isinstance(value, int | np.integer):
+        return Fraction(int(value))
+    return float(value) if isinstance(value, np.floating) else value
+
+
+def is_exact(value: Any) -> bool:
+    """Whether ``value`` is an exact scalar."""
+    return isinstance(value, int | Fraction)
+
+
+def in_range(where: str, value: Any, low: Number, high: Number, *, open_high: bool = False) -> Any:
+    """``value`` (a scalar or an array) if every entry lies in [low, high] (or [low, high)).
+
+    Raises ``InputError`` naming ``where``, the first offending index of an array, and its value.
+    """
+    rule = f"[{low}, {high}" + (")" if open_high else "]")
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "fiu":
+            raise InputError(f"{where}: an array of {value.dtype}; give real numbers in {rule}")
+        upper = value < float(high) if open_high else value <= float(high)
+        bad = ~((value >= float(low)) & upper)
+        if bad.any():
+            index = np.argwhere(bad)[0]
+            place = where + "".join(f"[{i}]" for i in index)
+            raise InputError(f"{place}: {value[tuple(index)]} is not in {rule}")
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | Fraction | np.number):
+        raise InputError(f"{where}: {shown(value)} is not a number; give one in {rule}")
+    value = exact(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{where}: {value} is not finite; give a number in {rule}")
+    if not (low <= value < high if open_high else low <= value <= high):
+        raise InputError(f"{where}: {shown(value)} is not in {rule}")
+    return value
+
+
+def whole(where: str, value: Any, low: int = 0, high: int | None = None) -> Any:
+    """``value`` (a scalar or an integer array) if it is whole and in low..high."""
+    rule = f"{low} or more" if high is None else f"{low}..{high}"
+    if isinstance(value, np.ndarray):
+        bad = (
+            np.ones(value.shape, bool)
+            if value.dtype.kind not in "iu"
+            else (value < low) | (False if high is None else value > high)
+        )
+        if bad.any():
+            index = np.argwhere(bad)[0]
+            place = where + "".join(f"[{i}]" for i in index)
+            raise InputError(f"{place}: {value[tuple(index)]} is not a whole number, {rule}")
+        return value
+    if isinstance(value, Fraction) and value.denominator == 1:
+        value = value.numerator
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(f"{where}: {shown(value)} is not a whole number, {rule}")
+    if value < low or (high is not None and value > high):
+        raise InputError(f"{where}: {shown(value)} is not a whole number, {rule}")
+    return int(value)
