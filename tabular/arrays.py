@@ -6,6 +6,7 @@ go through python-flint. Float arrays may carry leading batch axes. Sparse matri
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -121,6 +122,18 @@ def push(distribution: Array, matrix: Any) -> Array:
     return (distribution[..., None, :] @ matrix)[..., 0, :]
 
 
+def pushes(distribution: Array, matrix: Any) -> Iterator[Array]:
+    """distribution matrixᵗ for t = 0, 1, 2, … without end."""
+    if is_exact_array(distribution):
+        row, step = to_flint(distribution[None, :]), to_flint(matrix)
+        while True:
+            yield from_flint(row)[0]
+            row = row * step
+    while True:
+        yield distribution
+        distribution = push(distribution, matrix)
+
+
 def discounted_value(matrix: Any, reward: Array, gamma: Any) -> Array:
     """v = (I − γ matrix)⁻¹ reward, shape [..., s]: the solution of v = reward + γ matrix v."""
     return _solve_discounted(matrix, reward, gamma, transpose=False)
@@ -137,7 +150,6 @@ def _solve_discounted(matrix: Any, right: Array, gamma: Any, transpose: bool) ->
     if transpose:
         matrix = np.swapaxes(matrix, -1, -2)
     if is_exact_array(right):
-        # every entry of row s over one denominator keeps flint's modular solver fast
         identity = exact_array(np.eye(matrix.shape[-1], dtype=int))
         return from_flint(to_flint(identity - gamma * matrix).solve(to_flint(right[:, None])))[:, 0]
     left = np.eye(matrix.shape[-1]) - gamma * matrix

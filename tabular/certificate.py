@@ -1,0 +1,210 @@
+"""Certificates: a refutation or an equality as one exact case that anybody's checker can recompute.
+
+A certificate (format "bound-certificate/1") holds the case, the bound as a tree of operations over
+the names of ``bounds.symbols``, both sides, and for ε_m and ε′_m a proof that no later time exceeds
+the maximum (``tabular.horizon``). ``tabular.verify`` checks it with nothing but the standard
+library.
+"""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from functools import reduce
+from math import lcm
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bounds.bound import Bound
+from bounds.files import write_json
+from bounds.numbers import Array, InputError
+from bounds.tree import text, tree
+from tabular import verify
+from tabular.arrays import is_exact_array
+from tabular.case import Case
+from tabular.casefile import case_json
+from tabular.check import check
+from tabular.divergence import measure
+from tabular.horizon import ExpectedError
+from tabular.text import rational_text
+
+FORMAT = "bound-certificate/1"
+#: Names that need no opponent-wise expansion: what the independent checker measures itself.
+_MEASURED = frozenset(
+    {
+        "gamma",
+        "k",
+        "r_max",
+        "span",
+        "eps_m",
+        "eps_m_data",
+        "eps_m_sup",
+        "eps_pi_ego",
+        "sum_eps_pi_opp",
+        "sum_eps_pi",
+        "eps_pi_joint",
+        "sum_eps_hat",
+    }
+)
+
+
+def refutation(case: Case, bound: Bound, *, first_t: int = 0) -> dict[str, Any]:
+    """The certificate that γ^first_t (η − η_model) exceeds ``bound`` on the exact ``case``.
+
+    first_t = 1 refutes the bound for the paper's return, whose sum starts at t = 1. If the model's
+    return is the larger one, the certificate's case has its rewards negated, which swaps the sign
+    of the discrepancy and nothing else.
+
+    Raises ``InputError`` if the case is not exact or does not refute the bound.
+    """
+    if not case.is_exact:
+        raise InputError(f"{bound.name}: a certificate needs an exact case; rationalise it first")
+    result = check(case, [bound])
+    if not result.verdicts:
+        raise InputError(f"{bound.name}: does not apply to this case")
+    other = result.model if bound.about == "model" else result.branched
+    if result.real < other:
+        return refutation(with_reward(case, -case.reward), bound, first_t=first_t)
+    certificate = _certificate("refutation", case, bound, first_t)
+    left, right = verify.check_game(certificate)
+    if left <= right:
+        raise InputError(f"{bound.name}: this case does not refute it")
+    return certificate | {"left": rational_text(left), "right": rational_text(right)}
+
+
+def with_reward(case: Case, reward: Array) -> Case:
+    """``case`` with another reward of the ego agent."""
+    return Case(**{**vars_of(case), "reward": reward})
+
+
+def vars_of(case: Case) -> dict[str, Any]:
+    """The constructor arguments of ``case``."""
+    return {name: getattr(case, name) for name in Case.__dataclass_fields__}
+
+
+def _certificate(kind: str, case: Case, bound: Bound, first_t: int) -> dict[str, Any]:
+    errors = measure(case)
+    return {
+        "format": FORMAT,
+        "kind": kind,
+        "claim": bound.name,
+        "statement": f"{'' if first_t == 0 else 'gamma * '}"
+        f"{'' if bound.convention == 'unnormalised' else '(1 - gamma) * '}"
+        f"(real return - {bound.about} return) {'=' if kind == 'equality' else '>'} "
+        f"{text(tree(bound))}",
+        "source": bound.source,
+        "about": bound.about,
+        "convention": bound.convention,
+        "first_t": first_t,
+        "bound": _expanded(tree(bound), case),
+        "proofs": {"data": _proof(errors.data), "pi": _proof(errors.current)},
+        "case": case_json(case),
+    }
+
+
+def _proof(error: ExpectedError) -> dict[str, Any]:
+    h = error.majorant
+    return {
+        "t": error.steps,
+        "majorant": None if h is None else [rational_text(x) for x in h],
+    }
+
+
+def _expanded(node: Any, case: Case) -> Any:
+    """The tree with names that the checker does not measure written out agent by agent."""
+    if isinstance(node, list):
+        return [node[0], *(_expanded(part, case) for part in node[1:])]
+    if node in _MEASURED or not isinstance(node, str) or not node.isidentifier():
+        return node
+
+    def product(names: list[str]) -> Any:
+        return reduce(lambda a, b: ["*", a, ["-", "1", b]], names, "1")
+
+    hats = [f"eps_hat_{j}" for j in case.opponents]
+    if node == "q":
+        return product([f"eps_pi_{j}" for j in range(case.n)])
+    if node == "c_bar":
+        return product(hats)
+    if node == "rho":
+        return ["*", product(hats), ["-", "1", "eps_m_sup"]]
+    if node == "sum_n_eps_hat":
+        lengths = case.lengths()
+        terms = [["*", str(lengths[j] + 1), f"eps_hat_{j}"] for j in case.opponents]
+        return reduce(lambda a, b: ["+", a, b], terms, "0")
+    raise InputError(f"{node}: certificates do not know this name")
+
+
+def opponent_term(k: int, opponent_model: list[Fraction], factor: Fraction) -> dict[str, Any]:
+    """The certificate that Σ(nⱼ+1)ε_π̂ʲ exceeds ``factor`` times (n−1) k min ε_π̂ (Section 5.1)."""
+    certificate = {
+        "format": FORMAT,
+        "kind": "opponent-term",
+        "claim": "opponent-term-approximation",
+        "statement": "sum_j (n_j + 1) eps_hat_j > factor * (n - 1) * k * min_j eps_hat_j, "
+        "n_j = floor(k * min_j' eps_hat_j' / eps_hat_j)",
+        "source": "Zhang et al., IJCAI 2021, Section 5.1",
+        "k": k,
+        "opponent_model": [rational_text(e) for e in opponent_model],
+        "factor": rational_text(factor),
+    }
+    least = min(opponent_model)
+    left = sum((k * least // e + 1) * e for e in opponent_model)
+    right = factor * len(opponent_model) * k * least
+    if left <= right:
+        raise InputError("opponent_model: these errors do not exceed the factor")
+    return certificate | {"left": rational_text(left), "right": rational_text(right)}
+
+
+def save(certificate: dict[str, Any], path: Path, *, replace: bool = False) -> Path:
+    """Write ``certificate`` after the independent checker has accepted it."""
+    verify.verify(json.loads(json.dumps(certificate)))
+    return write_json(path, certificate, replace=replace)
+
+
+def rationalised(case: Case, denominator: int = 10**6) -> Case:
+    """An exact case near a float one: distributions and rewards in multiples of 1/denominator.
+
+    Each distribution keeps its sum by giving the rounding difference to its largest entry.
+    """
+
+    def number(x: float) -> Fraction:
+        return Fraction(round(float(x) * denominator), denominator)
+
+    def rows(array: Array | None) -> Any:
+        if array is None or is_exact_array(array):
+            return array
+        out = np.empty(array.shape, dtype=object)
+        for index in np.ndindex(array.shape[:-1]):
+            row = [number(x) for x in array[index]]
+            largest = int(np.argmax(array[index]))
+            row[largest] += 1 - sum(row)
+            out[index] = row
+        return out
+
+    def entries(array: Array) -> Array:
+        out = np.empty(array.shape, dtype=object)
+        out[...] = np.vectorize(number, otypes=[object])(array)
+        return out
+
+    gamma = Fraction(case.gamma).limit_denominator(denominator)
+    return Case(
+        **{
+            **vars_of(case),
+            "gamma": gamma,
+            "initial": rows(case.initial),
+            "transition": rows(case.transition),
+            "model_transition": rows(case.model_transition),
+            "reward": entries(case.reward),
+            "policies": tuple(map(rows, case.policies)),
+            "data_policies": tuple(map(rows, case.data_policies)),
+            "opponent_models": tuple(map(rows, case.opponent_models)),
+        }
+    )
+
+
+def size(case: Case) -> int:
+    """How complicated an exact case is: states times joint actions, then digits of denominators."""
+    digits = len(str(lcm(*(x.denominator for x in case.transition.ravel()))))
+    return case.n_states * case.joint_actions * 1000 + digits

@@ -1,0 +1,199 @@
+"""Independent checker of certificates: rational arithmetic and the standard library, nothing else.
+
+    python tabular/verify.py CERTIFICATE.json
+
+A certificate says that a bound fails on an exact game ("refutation": η − η_model > bound), that it is
+attained ("equality"), or that Section 5.1's opponent term exceeds what the paper puts for it
+("opponent-term"). Both sides are recomputed here from the game alone.
+Exit code 0: accepted; 1: rejected, a claim of the certificate is false; 2: not a certificate.
+"""
+
+import json
+import sys
+from fractions import Fraction
+
+sys.set_int_max_str_digits(0)
+KEYS = {"T": "transition", "T_hat": "model_transition", "R": "reward", "start": "initial"}
+KEYS |= {"gamma": "gamma", "pi": "policies", "data": "data_policies"}
+OPERATIONS = {"+": "__add__", "-": "__sub__", "*": "__mul__", "/": "__truediv__", "**": "__pow__"}
+
+
+class Rejected(Exception):
+    pass
+
+
+def demand(condition, message):
+    if not condition:
+        raise Rejected(message)
+
+
+def rational(x):
+    if isinstance(x, list):
+        return [rational(y) for y in x]
+    demand(isinstance(x, int | str) and not isinstance(x, bool), f"{x!r} is not an exact number")
+    return Fraction(x)
+
+
+def dot(x, y):
+    return sum((a * b for a, b in zip(x, y, strict=True)), Fraction(0))
+
+
+def push(d, matrix):
+    return [dot(d, column) for column in zip(*matrix, strict=True)]
+
+
+def tv(p, q):
+    """The largest total variation distance between corresponding rows of p and q."""
+    rows = (zip(x, y, strict=True) for x, y in zip(p, q, strict=True))
+    return max(sum(abs(x - y) for x, y in row) for row in rows) / 2
+
+
+def joint(policies):
+    out = policies[0]
+    for policy in policies[1:]:
+        out = [[x * y for x in p for y in q] for p, q in zip(out, policy, strict=True)]
+    return out
+
+
+def chain(transition, reward, policies):
+    """P[s][s′] = Σ_a π(a|s) T[s][a][s′] and r[s] = Σ_a π(a|s) R[s][a], a row-major."""
+    policy = joint(policies)
+    matrix = [push(p, rows) for p, rows in zip(policy, transition, strict=True)]
+    return matrix, [dot(p, r) for p, r in zip(policy, reward, strict=True)]
+
+
+def solve(matrix, right, gamma):
+    """v with v = right + γ matrix v, by Gauss–Jordan elimination."""
+    n = len(right)
+    rows = [[(s == u) - gamma * matrix[s][u] for u in range(n)] + [right[s]] for s in range(n)]
+    for i in range(n):
+        pivot = next(r for r in range(i, n) if rows[r][i] != 0)
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        rows[i] = [x / rows[i][i] for x in rows[i]]
+        for r in range(n):
+            if r != i and rows[r][i] != 0:
+                rows[r] = [x - rows[r][i] * y for x, y in zip(rows[r], rows[i], strict=True)]
+    return [row[n] for row in rows]
+
+
+def supremum(initial, matrix, error, proof):
+    """A proved upper value of sup_t d₀Pᵗe; the two kinds of proof: tabular/horizon.py."""
+    d, ahead, best, seen = initial, error, Fraction(0), []
+    for _ in range(proof["t"]):
+        seen.append(d)
+        best, d = max(best, dot(d, error)), push(d, matrix)
+        ahead = [dot(row, ahead) for row in matrix]
+    if d in seen:
+        return best
+    h = rational(proof["majorant"])
+    demand(all(x >= y for x, y in zip(h, ahead, strict=True)), "majorant: h is below P^t e")
+    demand(all(dot(row, h) <= x for row, x in zip(matrix, h, strict=True)), "majorant: P h > h")
+    return max(best, dot(initial, h))
+
+
+def branched_return(game, k, lengths):
+    """Σ_{t≤k} γᵗ d₀P̂_1…P̂_t r̂ + γ^{k+1} d₀ P_D (I − γP_D)⁻¹ P̂_1…P̂_k r̂, agents' models per nⱼ."""
+    gamma, early, total = game["gamma"], game["start"], Fraction(0)
+    moved, _ = chain(game["T"], game["R"], game["data"])
+    late = push(solve([list(x) for x in zip(*moved, strict=True)], early, gamma), moved)
+    lengths = [k if n is None else n for n in lengths or [k] * len(game["pi"])]
+    for step in range(1, k + 2):
+        agents = zip(game["hat"], game["pi"], lengths, strict=True)
+        policies = [hat if step <= n or n == k else pi for hat, pi, n in agents]
+        matrix, reward = chain(game["T_hat"], game["R"], policies)
+        total += gamma ** (step - 1) * dot(early, reward)
+        if step <= k:
+            early, late = push(early, matrix), push(late, matrix)
+    return total + gamma ** (k + 1) * dot(late, reward)
+
+
+def quantities(game, case, about, proofs):
+    """Every name that a bound may use, measured on the game."""
+    shift = [tv(p, q) for p, q in zip(game["pi"], game["data"], strict=True)]
+    worlds = zip(game["T"], game["T_hat"], strict=True)
+    error = [[tv([x], [y]) for x, y in zip(*rows, strict=True)] for rows in worlds]
+    expected = {
+        who: supremum(game["start"], *chain(game["T"], error, game[who]), proofs[who])
+        for who in ("data", "pi")
+    }
+    rewards = sum(game["R"], [])
+    hat = [tv(p, m) for p, m in zip(game["pi"], game["hat"], strict=True)]
+    return {
+        **{f"eps_pi_{j}": e for j, e in enumerate(shift)},
+        **{f"eps_hat_{j}": e for j, e in enumerate(hat)},
+        "gamma": game["gamma"],
+        "k": Fraction(case.get("branch_length", 0)),
+        "r_max": max(map(abs, rewards)),
+        "span": max(rewards) - min(rewards),
+        "eps_m": expected["data" if about == "model" else "pi"],
+        "eps_m_data": expected["data"],
+        "eps_m_sup": max(map(max, error)),
+        "eps_pi_ego": shift[case["ego"]],
+        "sum_eps_pi_opp": sum(shift) - shift[case["ego"]],
+        "sum_eps_pi": sum(shift),
+        "eps_pi_joint": tv(joint(game["pi"]), joint(game["data"])),
+        "sum_eps_hat": sum(hat),
+    }
+
+
+def evaluate(tree, names):
+    """The value of ["+", x, y] and the like over names, numbers and further trees."""
+    if not isinstance(tree, list):
+        return names[tree] if tree in names else rational(tree)
+    left, right = (evaluate(part, names) for part in tree[1:])
+    demand(tree[0] != "**" or right in range(-999, 1000), f"exponent {right} is not usable")
+    return getattr(left, OPERATIONS[tree[0]])(right)
+
+
+def check_game(certificate):
+    """(γ^first_t (η − η_model), normalised where the bound is; the bound), on the case."""
+    case = certificate["case"]
+    case = {"data_policies": case["policies"], "model_transition": case["transition"]} | case
+    game = {name: rational(case[key]) for name, key in KEYS.items()}
+    models = zip(game["pi"], case["opponent_models"], strict=True)
+    game["hat"] = [p if m is None else rational(m) for p, m in models]
+    tables = [table for key in ("T", "T_hat", "pi", "data", "hat") for table in game[key]]
+    rows = sum(tables, [game["start"]])
+    fine = all(min(p) >= 0 and sum(p) == 1 for p in rows) and 0 <= game["gamma"] < 1
+    demand(fine and case["opponent_models"][case["ego"]] is None, "not a valid case")
+    eta = dot(game["start"], solve(*chain(game["T"], game["R"], game["pi"]), game["gamma"]))
+    if certificate["about"] == "model":
+        learned = chain(game["T_hat"], game["R"], game["hat"])
+        other = dot(game["start"], solve(*learned, game["gamma"]))
+    else:
+        other = branched_return(game, case["branch_length"], case.get("opponent_lengths"))
+    scale = {"unnormalised": 1, "normalised": 1 - game["gamma"]}[certificate["convention"]]
+    names = quantities(game, case, certificate["about"], certificate["proofs"])
+    left = scale * game["gamma"] ** certificate["first_t"] * (eta - other)
+    return left, evaluate(certificate["bound"], names)
+
+
+def verify(certificate):
+    """Both sides of a certificate; ``Rejected`` where it claims something false."""
+    demand(certificate["format"] == "bound-certificate/1", "format: not bound-certificate/1")
+    if certificate["kind"] == "opponent-term":  # nⱼ = ⌊k min ε_π̂ / ε_π̂ʲ⌋
+        k, errors = certificate["k"], rational(certificate["opponent_model"])
+        left = sum((k * min(errors) // e + 1) * e for e in errors)
+        right = rational(certificate["factor"]) * len(errors) * k * min(errors)
+    else:
+        left, right = check_game(certificate)
+    recorded = [rational(certificate["left"]), rational(certificate["right"])]
+    demand([left, right] == recorded, f"the two sides are {left} and {right}")
+    demand(left == right if certificate["kind"] == "equality" else left > right, "no such relation")
+    return left, right
+
+
+def main(arguments):
+    try:
+        with open(arguments[0], encoding="utf-8") as file:
+            left, right = verify(certificate := json.load(file))
+    except Exception as why:  # whatever a malformed file makes fail
+        false = isinstance(why, Rejected)
+        print("rejected:" if false else "not a certificate:", repr(why), file=sys.stderr)
+        return 1 if false else 2
+    print(f"accepted: {certificate['claim']}: {float(left):.6g} against {float(right):.6g}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
