@@ -112,11 +112,6 @@ class Bound:
             names[sympy_symbol("eps_m")] = r"\epsilon'_m"
         return str(sympy.latex(self.expression, symbol_names=names))
 
-    @property
-    def text(self) -> str:
-        """The right-hand side as arithmetic in symbol names: + - * / ** and parentheses."""
-        return str(self.expression)
-
     def largest(self, profile: ErrorProfile) -> Any:
         """The largest discrepancy that any two returns can have in this convention."""
         return profile.span if self.convention == "normalised" else profile.span / (1 - profile.gamma)

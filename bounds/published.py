@@ -155,8 +155,8 @@ def _coupling(name: str, about: Any, hypotheses: tuple[str, ...], formula: Any, 
     return Bound(name, about, "unnormalised", _COUPLING, hypotheses, True, formula, value)
 
 
-def _series(**_: Any) -> Any:
-    raise InputError("the expected forms are sums over a recursion, not one expression")
+def _series() -> Any:
+    raise InputError("this bound is a sum over a recursion, not one expression; evaluate it")
 
 
 BOUNDS: tuple[Bound, ...] = (

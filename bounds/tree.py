@@ -73,3 +73,8 @@ def text(node: Any, outer: int = 0) -> str:
     inner = level + (operation in ("-", "/", "**"))
     body = f"{text(left, level + (operation == '**'))}{gap}{operation}{gap}{text(right, inner)}"
     return f"({body})" if level < outer else body
+
+
+def formula_text(bound: Bound) -> str:
+    """The right-hand side as text; empty where it is a sum over a recursion."""
+    return "" if not bound.symbols else text(tree(bound))

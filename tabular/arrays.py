@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 from flint import fmpq, fmpq_mat
-from scipy import sparse
-from scipy.sparse import linalg as sparse_linalg
 
 from bounds.numbers import Array, InputError, shown
 
@@ -24,8 +22,8 @@ SOLVE_TOLERANCE = 1e-12
 
 
 def is_sparse(array: Any) -> bool:
-    """Whether ``array`` is a scipy.sparse matrix."""
-    return bool(sparse.issparse(array))
+    """Whether ``array`` is a scipy.sparse matrix (asked without importing scipy)."""
+    return hasattr(array, "tocsr")
 
 
 def is_exact_array(array: Any) -> bool:
@@ -162,6 +160,8 @@ def _solve_sparse(matrix: Any, right: Array, gamma: float, transpose: bool) -> A
     The residual r of v bounds its error: ‖v − v*‖ ≤ ‖r‖ / (1 − γ) in the sup norm, or in the
     1-norm for the transposed system, because ‖γ matrix‖ ≤ γ in that norm.
     """
+    from scipy.sparse import linalg as sparse_linalg
+
     norm = (lambda x: np.abs(x).sum()) if transpose else (lambda x: np.abs(x).max(initial=0.0))
     size = norm(right)
     if size == 0:

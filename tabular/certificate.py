@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from functools import reduce
-from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +187,9 @@ def rationalised(case: Case, denominator: int = 10**6) -> Case:
         out[...] = np.vectorize(number, otypes=[object])(array)
         return out
 
-    gamma = Fraction(case.gamma).limit_denominator(denominator)
+    gamma = Fraction(case.gamma).limit_denominator(10**6)
+    if gamma == 1:
+        gamma = Fraction(case.gamma)  # a float below 1 that rounds up
     return Case(
         **{
             **vars_of(case),
@@ -203,8 +204,3 @@ def rationalised(case: Case, denominator: int = 10**6) -> Case:
         }
     )
 
-
-def size(case: Case) -> int:
-    """How complicated an exact case is: states times joint actions, then digits of denominators."""
-    digits = len(str(lcm(*(x.denominator for x in case.transition.ravel()))))
-    return case.n_states * case.joint_actions * 1000 + digits

@@ -16,6 +16,7 @@ from bounds.published import BOUNDS
 from tabular.case import Case
 from tabular.divergence import Errors, measure, profile
 from tabular.evaluation import branched_return, model_return, real_return
+from tabular.horizon import MAX_HORIZON
 from tabular.text import number_text
 
 #: Float discrepancies may exceed a bound by this fraction of the largest possible discrepancy: the
@@ -69,9 +70,11 @@ class Check:
         return None if self.branched is None else self.real - self.branched
 
 
-def check(case: Case, bounds: Sequence[Bound] = BOUNDS) -> Check:
+def check(
+    case: Case, bounds: Sequence[Bound] = BOUNDS, *, max_horizon: int = MAX_HORIZON
+) -> Check:
     """Measure ``case`` and compare it with every one of ``bounds`` whose hypotheses it meets."""
-    errors = measure(case)
+    errors = measure(case, max_horizon=max_horizon)
     reported, proved = profile(case, errors), profile(case, errors, proved=True)
     real, model = real_return(case), model_return(case)
     branched = None if case.branch_length is None else branched_return(case)

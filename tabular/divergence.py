@@ -16,7 +16,7 @@ from bounds.profile import ErrorProfile
 from tabular.arrays import is_exact_array, is_sparse
 from tabular.case import Case
 from tabular.evaluation import induced_reward, induced_transition
-from tabular.horizon import ExpectedError, expected_error
+from tabular.horizon import MAX_HORIZON, ExpectedError, expected_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +55,14 @@ def model_divergence(case: Case) -> Array:
     return total_variation(case.transition, case.model_transition)
 
 
-def measure(case: Case) -> Errors:
-    """Every error of ``case``."""
+def measure(case: Case, *, max_horizon: int = MAX_HORIZON) -> Errors:
+    """Every error of ``case``; expected errors look at t up to ``max_horizon``."""
     divergence = model_divergence(case)
 
     def expected(joint: Array) -> ExpectedError:
         matrix = induced_transition(case.transition, joint)
-        return expected_error(case.initial, matrix, induced_reward(divergence, joint))
+        error = induced_reward(divergence, joint)
+        return expected_error(case.initial, matrix, error, max_horizon=max_horizon)
 
     def largest(array: Array, axes: int) -> Any:
         value = array.reshape(*array.shape[: array.ndim - axes], -1).max(axis=-1)

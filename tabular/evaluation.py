@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from bounds.numbers import Array
 from tabular.arrays import discounted_occupancy, discounted_value, is_sparse, push, pushes
@@ -22,6 +21,8 @@ from tabular.case import Case
 def induced_transition(transition: Any, joint: Array) -> Any:
     """P[s, s_next] = Σ_a joint[s, a] T[s, a, s_next]."""
     if is_sparse(transition):
+        from scipy import sparse
+
         states, actions = joint.shape
         columns = np.arange(states * actions)
         starts = np.arange(0, states * actions + 1, actions)

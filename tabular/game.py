@@ -16,7 +16,6 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from bounds.numbers import Array, InputError, in_range
 from tabular.arrays import check_distribution, check_finite, is_exact_array, is_sparse
@@ -109,6 +108,8 @@ def as_sparse(game: StochasticGame) -> StochasticGame:
     """The same float game with its transition as a CSR matrix of shape [s·a, s_next]."""
     if is_sparse(game.transition):
         return game
+    from scipy import sparse
+
     rows = game.transition.astype(float).reshape(-1, game.n_states)
     return StochasticGame(
         game.actions,

@@ -119,7 +119,7 @@ GOAL_ROWS = (1, 2)
 #: The column, off the board, of the goal in which player A (0) and player B (1) score.
 GOAL_COLUMNS = (-1, COLUMNS)
 #: Cells of A and B at kick-off.
-KICK_OFF: Cells = (2 * COLUMNS + 3, 1 * COLUMNS + 1)
+KICK_OFF: Cells = (1 * COLUMNS + 3, 2 * COLUMNS + 1)
 #: The two orders in which the moves are carried out, each with probability 1/2.
 ORDERS = ((0, 1), (1, 0))
 
@@ -139,8 +139,8 @@ def soccer() -> StochasticGame:
     multiples of 1/4, so the floats are exact all the same. The publication ends test matches in a
     draw with probability 0.1 a step, which imitates this γ, so draws are not added to it. It leaves
     open whether the second move is still made after a goal, and whether a player can score in the
-    own goal; here neither. The kick-off cells are in a figure of the publication; reimplementations
-    read them as here, up to a reflection north to south, which gives the same game.
+    own goal; here neither. The kick-off cells are only drawn in a figure of the publication; here
+    they are those of public reimplementations.
     """
     cells = range(ROWS * COLUMNS)
     boards = [(x, y, owner) for x, y, owner in product(cells, cells, range(2)) if x != y]

@@ -25,8 +25,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from bounds.numbers import Array
 from tabular.arrays import (
@@ -64,10 +62,15 @@ class ExpectedError:
     majorant: Array | None = None
 
 
-def expected_error(initial: Array, matrix: Any, error: Array) -> ExpectedError:
-    """sup_t d₀Pᵗe for d₀ = ``initial`` [..., s], P = ``matrix`` [..., s, s_next], e = ``error``."""
+def expected_error(
+    initial: Array, matrix: Any, error: Array, *, max_horizon: int = MAX_HORIZON
+) -> ExpectedError:
+    """sup_t d₀Pᵗe for d₀ = ``initial`` [..., s], P = ``matrix`` [..., s, s_next], e = ``error``.
+
+    Looks at t up to ``max_horizon`` where no proof is found earlier.
+    """
     if initial.ndim > 1:
-        return _batched(initial, matrix, error)
+        return _batched(initial, matrix, error, max_horizon)
     exact = is_exact_array(error)
     zero = error.dtype.type(0) if not exact else 0 * error[0]
     if not np.any(error):
@@ -76,7 +79,7 @@ def expected_error(initial: Array, matrix: Any, error: Array) -> ExpectedError:
     seen: set[tuple[Any, ...]] = set()
     majorant_of = _majorants(matrix, exact)
     upper, majorant = None, None
-    for t in range(MAX_HORIZON + 1):
+    for t in range(max_horizon + 1):
         key = tuple(distribution) if exact else (hash(distribution.tobytes()),)
         if key in seen:
             return ExpectedError(value, value, None, t)
@@ -86,7 +89,7 @@ def expected_error(initial: Array, matrix: Any, error: Array) -> ExpectedError:
         value = max(value, _total(distribution, error))
         if upper - value <= (0 if exact else FLOAT_GAP):
             return ExpectedError(value, max(upper, value), None, t, majorant)
-        if t == MAX_HORIZON or (exact and _bits(ahead) > MAX_BITS):
+        if t == max_horizon or (exact and _bits(ahead) > MAX_BITS):
             break
         distribution, ahead = push(distribution, matrix), apply(matrix, ahead)
     return ExpectedError(value, upper, t, t, majorant)
@@ -102,11 +105,26 @@ def _bits(vector: Array) -> int:
 
 def recurrent_classes(matrix: Any) -> list[Array]:
     """The closed communicating classes of the chain ``matrix`` [s, s_next], as index arrays."""
-    graph = matrix if is_sparse(matrix) else sparse.csr_array(np.asarray(matrix != 0, dtype=float))
-    count, label = connected_components(graph, directed=True, connection="strong")
-    entries = graph.tocoo()
-    leaves = np.zeros(count, dtype=bool)
+    if is_sparse(matrix):
+        return _sparse_classes(matrix)
+    reach = np.asarray(matrix != 0, dtype=np.float32) + np.eye(matrix.shape[0], dtype=np.float32)
+    steps = 1
+    while steps < matrix.shape[0]:  # reach holds who is reached within `steps` steps
+        reach = (reach @ reach > 0).astype(np.float32)
+        steps *= 2
+    mutual = (reach > 0) & (reach.T > 0)
+    recurrent = ((reach > 0) <= mutual).all(axis=1)
+    first = mutual.argmax(axis=1)  # the smallest member of a state's class names the class
+    return [np.flatnonzero(recurrent & (first == c)) for c in np.unique(first[recurrent])]
+
+
+def _sparse_classes(matrix: Any) -> list[Array]:
+    from scipy.sparse.csgraph import connected_components
+
+    count, label = connected_components(matrix, directed=True, connection="strong")
+    entries = matrix.tocoo()
     crossing = (label[entries.row] != label[entries.col]) & (entries.data != 0)
+    leaves = np.zeros(count, dtype=bool)
     leaves[label[entries.row[crossing]]] = True
     return [np.flatnonzero(label == c) for c in np.flatnonzero(~leaves)]
 
@@ -144,16 +162,32 @@ def _absorption(inner: Array, into: Array, exact: bool) -> Array:
     return np.asarray(np.linalg.solve(np.eye(inner.shape[0]) - inner, into))
 
 
-def _batched(initial: Array, matrix: Array, error: Array) -> ExpectedError:
-    """All chains of a batch side by side, with the constant majorant max_s Pᵗe."""
-    value = np.zeros(initial.shape[:-1])
+def _batched(initial: Array, matrix: Array, error: Array, max_horizon: int) -> ExpectedError:
+    """All chains of a batch side by side, with the constant majorant max_s Pᵗe.
+
+    A chain also counts as settled once its distribution stays the same to ``FLOAT_GAP``.
+    """
+    batch = initial.shape[:-1]
+    initial, error = initial.reshape(-1, initial.shape[-1]), error.reshape(-1, error.shape[-1])
+    matrix = matrix.reshape(-1, *matrix.shape[-2:])
+    value, upper = np.zeros(len(initial)), np.zeros(len(initial))
+    horizon = np.full(len(initial), -1)
+    open_ = np.arange(len(initial))  # the chains whose maximum is not settled yet
     distribution, ahead = initial, error
-    for t in range(MAX_HORIZON + 1):
-        upper = np.maximum(value, ahead.max(axis=-1))
-        value = np.maximum(value, (distribution * error).sum(axis=-1))
+    for t in range(max_horizon + 1):
+        upper[open_] = np.maximum(value[open_], ahead.max(axis=-1))
+        value[open_] = np.maximum(value[open_], (distribution * error[open_]).sum(axis=-1))
+        following = push(distribution, matrix[open_])
+        still = np.abs(following - distribution).sum(axis=-1) <= FLOAT_GAP
+        upper[open_[still]] = value[open_[still]]
         upper = np.maximum(upper, value)
-        open_ = upper - value > FLOAT_GAP
-        if not open_.any() or t == MAX_HORIZON:
+        keep = upper[open_] - value[open_] > FLOAT_GAP
+        horizon[open_] = t
+        horizon[open_[~keep]] = -1
+        if t == max_horizon or not keep.any():
             break
-        distribution, ahead = push(distribution, matrix), apply(matrix, ahead)
-    return ExpectedError(value, upper, np.where(open_, t, -1), t)
+        ahead = apply(matrix[open_[keep]], ahead[keep])
+        distribution, open_ = following[keep], open_[keep]
+    return ExpectedError(
+        value.reshape(batch), upper.reshape(batch), horizon.reshape(batch), t
+    )

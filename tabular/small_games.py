@@ -1,8 +1,7 @@
 """Small games of the literature, exact: repeated matrix games and a few with several states.
 
 A repeated game is a stochastic game with one state: the stage game is played again and again, and
-payoffs are discounted by γ. Publications of the stage games name no γ; where none is named it is
-``GAMMA``.
+payoffs are discounted by γ. The publications of the stage games fix no γ; here it is ``GAMMA``.
 """
 
 from __future__ import annotations
@@ -51,15 +50,21 @@ SOURCES = {
 }
 
 
-def repeated(name: str, payoffs: Any, gamma: Fraction = GAMMA) -> StochasticGame:
-    """The stage game ``payoffs``, shape [agent, a⁰, a¹, …], repeated for ever."""
+def repeated(
+    payoffs: Any, gamma: Fraction = GAMMA, *, name: str = "", source: str = ""
+) -> StochasticGame:
+    """The stage game ``payoffs``, shape [agent, a⁰, a¹, …], repeated for ever; exact."""
     table = exact_array(payoffs)
     actions = table.shape[1:]
     reward = table.reshape(len(table), 1, -1)
     transition = exact_array(np.ones((1, reward.shape[-1], 1), int))
     return StochasticGame(
-        actions, transition, reward, exact_array([1]), gamma, name, SOURCES[name], ("always",)
+        actions, transition, reward, exact_array([1]), gamma, name, source, ("always",)
     )
+
+
+def _named(name: str, payoffs: Any) -> StochasticGame:
+    return repeated(payoffs, name=name, source=SOURCES[name])
 
 
 def _symmetric(row: list[list[int]]) -> list[Any]:
@@ -79,41 +84,40 @@ def _zero_sum(row: list[list[int]]) -> list[Any]:
 
 def repeated_prisoners_dilemma() -> StochasticGame:
     """Actions: cooperate, defect. Temptation 5, reward 3, punishment 1, sucker 0."""
-    return repeated("repeated-prisoners-dilemma", _symmetric([[3, 0], [5, 1]]))
+    return _named("repeated-prisoners-dilemma", _symmetric([[3, 0], [5, 1]]))
 
 
 def battle_of_the_sexes() -> StochasticGame:
     """Both want to meet; agent 0 prefers action 0, agent 1 action 1."""
-    return repeated("battle-of-the-sexes", [[[2, -1], [-1, 1]], [[1, -1], [-1, 2]]])
+    return _named("battle-of-the-sexes", [[[2, -1], [-1, 1]], [[1, -1], [-1, 2]]])
 
 
 def matching_pennies() -> StochasticGame:
     """Agent 0 wins when the pennies match, agent 1 when they differ."""
-    return repeated("matching-pennies", _zero_sum([[1, -1], [-1, 1]]))
+    return _named("matching-pennies", _zero_sum([[1, -1], [-1, 1]]))
 
 
 def rock_paper_scissors() -> StochasticGame:
     """Actions: rock, paper, scissors."""
-    return repeated("rock-paper-scissors", _zero_sum([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]))
+    return _named("rock-paper-scissors", _zero_sum([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]))
 
 
 def stag_hunt() -> StochasticGame:
     """Actions: stag, hare. A stag needs both hunters and is worth 4; a hare is worth 3."""
-    return repeated("stag-hunt", _symmetric([[4, 0], [3, 3]]))
+    return _named("stag-hunt", _symmetric([[4, 0], [3, 3]]))
 
 
 def chicken() -> StochasticGame:
     """Actions: yield, dare."""
-    return repeated("chicken", _symmetric([[6, 2], [7, 0]]))
+    return _named("chicken", _symmetric([[6, 2], [7, 0]]))
 
 
 def climbing() -> StochasticGame:
     """Common payoffs; the best joint action (0, 0) is next to heavy penalties.
 
-    The publication's table has agent A's actions in columns and agent B's in rows; here agent 0
-    owns the rows.
+    Here agent 0 owns the rows; the publication's table may be read the other way.
     """
-    return repeated("climbing", _common([[11, -30, 0], [-30, 7, 6], [0, 0, 5]]))
+    return _named("climbing", _common([[11, -30, 0], [-30, 7, 6], [0, 0, 5]]))
 
 
 def penalty(k: int = -100) -> StochasticGame:
@@ -123,7 +127,7 @@ def penalty(k: int = -100) -> StochasticGame:
     """
     if k > 0:
         raise InputError(f"k: {k} is not a penalty; give a whole number of 0 or less")
-    return repeated("penalty", _common([[10, 0, k], [0, 2, 0], [k, 0, 10]]))
+    return _named("penalty", _common([[10, 0, k], [0, 2, 0], [k, 0, 10]]))
 
 
 def shapley() -> StochasticGame:
@@ -132,9 +136,7 @@ def shapley() -> StochasticGame:
     The publication gives a family of games; this is its usual representative, up to the order of
     the actions.
     """
-    return repeated(
-        "shapley", [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[0, 1, 0], [0, 0, 1], [1, 0, 0]]]
-    )
+    return _named("shapley", [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[0, 1, 0], [0, 0, 1], [1, 0, 0]]])
 
 
 def three_player_matching_pennies() -> StochasticGame:
@@ -142,7 +144,7 @@ def three_player_matching_pennies() -> StochasticGame:
     payoffs = np.empty((3, 2, 2, 2), int)
     for x, y, z in product(range(2), repeat=3):
         payoffs[:, x, y, z] = [1 if won else -1 for won in (x == y, y == z, z != x)]
-    return repeated("three-player-matching-pennies", payoffs)
+    return _named("three-player-matching-pennies", payoffs)
 
 
 def public_goods(agents: int = 4, marginal_return: Fraction = Fraction(3, 4)) -> StochasticGame:
@@ -160,7 +162,7 @@ def public_goods(agents: int = 4, marginal_return: Fraction = Fraction(3, 4)) ->
         )
     contributions = np.indices((2,) * agents)
     shared = marginal_return * exact_array(contributions.sum(axis=0))
-    return repeated("public-goods", 1 - exact_array(contributions) + shared)
+    return _named("public-goods", 1 - exact_array(contributions) + shared)
 
 
 def iterated_prisoners_dilemma() -> StochasticGame:
@@ -234,7 +236,7 @@ def river_swim() -> StochasticGame:
     """One agent on a chain of six states; swimming right, against the current, is slow and pays.
 
     Actions: left, right. The publication pays 10000 for the transitions that stay in the last
-    state, 3/10 of the swims there, so R = 3000; 5 is for staying in the first.
+    state, 3/10 of the swims there, so R = 3000; 5 is for staying in the first. γ = 0.95.
     """
     transition = zeros_like_kind((6, 2, 6), exact=True)
     for s in range(6):

@@ -1,0 +1,239 @@
+"""The command line of ``python -m bounds``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from bounds.bound import Bound
+from bounds.commands import run
+from bounds.numbers import InputError, parse_number, whole
+from bounds.profile import ErrorProfile
+from bounds.published import BOUNDS, find
+from bounds.tree import formula_text
+
+Positional = tyro.conf.Positional
+
+
+@dataclass(frozen=True)
+class List:
+    """Every bound of the library: name, which return, convention, formula."""
+
+    json: bool = False
+    """Print one JSON object."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """One bound in full: formula, LaTeX, hypotheses, source."""
+
+    name: Positional[str]
+    """Name of the bound, as in `list`."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The errors at which a bound is evaluated. Numbers may be decimals or rationals p/q."""
+
+    gamma: str
+    """Discount, 0 <= gamma < 1."""
+    k: str | None = None
+    """Branch length; needed by bounds about the branched return."""
+    model_error: str = "0"
+    """Model error, of the kind (expected or sup) that the bound is stated in."""
+    policy_shift: tuple[str, ...] = ()
+    """One policy shift an agent, the ego agent first; left out: all 0."""
+    opponent_model: tuple[str, ...] = ()
+    """One opponent model error an opponent; left out: all 0."""
+    opponent_lengths: tuple[str, ...] = ()
+    """One length n_j an opponent; left out: all k."""
+    r_max: str = "1"
+    """max |R|."""
+    span: str | None = None
+    """max R - min R; left out: 2 r_max."""
+
+
+@dataclass(frozen=True)
+class Evaluate(Setting):
+    """The exact value of one bound."""
+
+    name: Positional[str] = tyro.MISSING
+    """Name of the bound, as in `list`."""
+    about: Literal["model", "branched"] | None = None
+    """Which return, where one name covers both; left out: branched where --k is given."""
+    json: bool = False
+    """Print one JSON object."""
+
+
+@dataclass(frozen=True)
+class Plot(Setting):
+    """A picture of bounds over one quantity, as fractions of the largest discrepancy."""
+
+    names: Positional[tuple[str, ...]] = tyro.MISSING
+    """Names of the bounds, as in `list`."""
+    gamma: str = "19/20"
+    """Discount, 0 <= gamma < 1."""
+    model_error: str = "1/50"
+    """Model error."""
+    policy_shift: tuple[str, ...] = ("1/20", "1/20", "1/20")
+    """One policy shift an agent, the ego agent first."""
+    opponent_model: tuple[str, ...] = ("1/50", "1/50")
+    """One opponent model error an opponent."""
+    k: str | None = "10"
+    """Branch length where it is not what is plotted over."""
+    over: Literal["k", "gamma", "model-error"] = "k"
+    """The quantity on the horizontal axis."""
+    start: str | None = None
+    """Its first value (default: 0)."""
+    stop: str | None = None
+    """Its last value (default: 50 for k, 0.99 for gamma, 0.2 for model-error)."""
+    out: Path | None = None
+    """The picture's file (.png, .svg or .pdf); default NAME-over-QUANTITY.png."""
+
+
+Commands = (
+    Annotated[List, tyro.conf.subcommand("list")]
+    | Annotated[Show, tyro.conf.subcommand("show")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Plot, tyro.conf.subcommand("plot")]
+)
+
+
+def execute(command: List | Show | Evaluate | Plot) -> int:
+    """Run one parsed command; returns the exit code."""
+    match command:
+        case List():
+            _list(command)
+        case Show():
+            _show(command)
+        case Evaluate():
+            _evaluate(command)
+        case Plot():
+            _plot(command)
+    return 0
+
+
+def _list(command: List) -> None:
+    if command.json:
+        print(json.dumps({"bounds": [_described(b) for b in BOUNDS]}, indent=2, ensure_ascii=False))
+        return
+    rows = [(b.name, b.about, b.convention, formula_text(b) or "a sum; see its source") for b in BOUNDS]
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    for row in rows:
+        print("  ".join(text.ljust(w) for text, w in zip(row, [*widths, 0], strict=True)).rstrip())
+
+
+def _described(bound: Bound) -> dict[str, object]:
+    return {
+        "name": bound.name,
+        "about": bound.about,
+        "convention": bound.convention,
+        "valid": bound.valid,
+        "formula": formula_text(bound),
+        "hypotheses": list(bound.hypotheses),
+        "source": bound.source,
+    }
+
+
+def _show(command: Show) -> None:
+    find(command.name)
+    for bound in (b for b in BOUNDS if b.name == command.name):
+        print(f"{bound.name}, about the {bound.about} return, {bound.convention}")
+        print(f"  source:     {bound.source}")
+        for hypothesis in bound.hypotheses:
+            print(f"  hypothesis: {hypothesis}")
+        formula = formula_text(bound)
+        print(f"  formula:    {formula or 'a sum over a recursion; docstring of bounds.coupling'}")
+        if formula:
+            print(f"  LaTeX:      {bound.latex}")
+
+
+def setting_profile(setting: Setting) -> ErrorProfile:
+    """The exact ``ErrorProfile`` that a command line describes."""
+
+    def number(flag: str, text: str) -> object:
+        return parse_number(text, f"--{flag}")
+
+    def each(flag: str, texts: tuple[str, ...]) -> tuple[object, ...]:
+        return tuple(parse_number(text, f"--{flag}[{j}]") for j, text in enumerate(texts))
+
+    shift = each("policy-shift", setting.policy_shift)
+    hat = each("opponent-model", setting.opponent_model)
+    n = len(shift) or len(hat) + 1
+    k = None if setting.k is None else whole("--k", parse_number(setting.k, "--k"))
+    if k is not None and k > 10**6:
+        raise InputError(f"--k: {setting.k} is beyond 1000000; choose a shorter branch")
+    lengths = tuple(
+        whole(f"--opponent-lengths[{j}]", x)
+        for j, x in enumerate(each("opponent-lengths", setting.opponent_lengths))
+    )
+    error = number("model-error", setting.model_error)
+    return ErrorProfile(
+        gamma=number("gamma", setting.gamma),
+        policy_shift=shift or (0,) * n,
+        opponent_model=hat or (0,) * (n - 1),
+        model_data=error,
+        model_current=error,
+        model_sup=error,
+        k=k,
+        opponent_lengths=lengths or None,
+        r_max=number("r-max", setting.r_max),
+        span=None if setting.span is None else number("span", setting.span),
+    )
+
+
+def _evaluate(command: Evaluate) -> None:
+    find(command.name)
+    profile = setting_profile(command)
+    about = command.about or ("branched" if command.k is not None else None)
+    named = [b for b in BOUNDS if b.name == command.name]
+    bound = next((b for b in named if b.about == about), named[0])
+    if command.about is not None:
+        bound = find(command.name, command.about)
+    value = bound.evaluate(profile)
+    largest = bound.largest(profile)
+    if command.json:
+        sys.set_int_max_str_digits(0)
+        answer = {
+            "name": bound.name,
+            "about": bound.about,
+            "convention": bound.convention,
+            "value": str(value),
+            "float": float(value),
+            "largest": str(largest),
+            "vacuous": bool(value >= largest),
+            "source": bound.source,
+        }
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    text = str(value) if max(value.numerator.bit_length(), value.denominator.bit_length()) < 200 else ""
+    print(f"{bound.name} ({bound.about} return, {bound.convention})")
+    print(f"  value    {float(value):.10g}" + (f"  = {text}" if text else "  (exact with --json)"))
+    print(
+        f"  largest  {float(largest):.10g}  possible discrepancy in this convention"
+        + (": the bound says nothing" if value >= largest else "")
+    )
+
+
+def _plot(command: Plot) -> None:
+    from bounds.plots import plot_over
+
+    out = command.out or Path(f"{'-'.join(command.names)}-over-{command.over}.png")
+    print(plot_over(command.names, setting_profile(command), command.over, command.start, command.stop, out))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of ``python -m bounds``."""
+    return run(
+        Commands,
+        execute,
+        "python -m bounds",
+        "Return-discrepancy bounds of model-based multi-agent reinforcement learning.",
+        arguments,
+    )

@@ -1,0 +1,5 @@
+import sys
+
+from tabular.cli import main
+
+sys.exit(main())

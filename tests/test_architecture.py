@@ -1,0 +1,83 @@
+"""The shape of the project: what the wheel holds, who imports whom, what code may not do."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SOURCES = sorted(
+    path for package in ("bounds", "tabular") for path in (ROOT / package).rglob("*.py")
+)
+VERIFIER = ROOT / "tabular" / "verify.py"
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(module: ast.Module) -> Iterator[str]:
+    """Top-level names of the modules that ``module`` imports, anywhere in it."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." if node.level else str(node.module).partition(".")[0]
+
+
+def test_the_wheel_holds_exactly_the_three_packages() -> None:
+    assert PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"] == {
+        "packages": ["bounds", "tabular", "deep"]
+    }
+    assert all((ROOT / name / "__init__.py").is_file() for name in ("bounds", "tabular", "deep"))
+
+
+def test_import_contracts_hold() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    run = subprocess.run(
+        [linter, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_code_comes_from_data(path: Path) -> None:
+    module = tree(path)
+    assert not {"pickle", "marshal", "shelve", "dill", "cloudpickle"} & set(imports(module))
+    names = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
+    assert not {"eval", "exec", "compile", "__import__"} & names
+    keywords = {node.arg for node in ast.walk(module) if isinstance(node, ast.keyword)}
+    assert "allow_pickle" not in keywords
+
+
+@pytest.mark.skipif(not VERIFIER.exists(), reason="the checker is not written yet")
+def test_the_checker_is_short_and_stands_alone() -> None:
+    assert set(imports(tree(VERIFIER))) <= {"__future__", "fractions", "json", "sys"}
+    assert len(VERIFIER.read_text(encoding="utf-8").splitlines()) <= 200
+
+
+@pytest.mark.parametrize(
+    "name", ["bounds.published", "bounds.coupling", "tabular.case", "tabular.check"]
+)
+def test_imports_are_light(name: str) -> None:
+    if find_spec(name) is None:
+        pytest.skip(f"{name} is not written yet")
+    code = f"import sys, {name}; print({{'torch', 'matplotlib', 'sympy'}} & set(sys.modules) or '')"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == ""
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (\S+)$", citation, re.MULTILINE) == [
+        PYPROJECT["project"]["version"]
+    ]
