@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from bounds.numbers import InputError, exact, in_range, is_exact, shown, whole
+from bounds.numbers import InputError, in_range, is_exact, shown, whole
 
 _LARGEST = 10**300  # any real number that is not an overflow waiting to happen
 _SCALARS = (
@@ -145,4 +145,4 @@ class ErrorProfile:
         value = getattr(self, field)
         if value is None:
             raise InputError(f"{field}: not given, and {needed_by} needs it")
-        return exact(value)
+        return value

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.numbers import Array, InputError, in_range
+from bounds.numbers import Array, in_range
 from tabular.arrays import is_sparse
 from tabular.case import Case, case_of
 from tabular.game import StochasticGame
@@ -48,6 +48,21 @@ def elsewhere(distribution: Array, rng: np.random.Generator) -> Array:
     return np.where(points, Fraction(1), Fraction(0)) if exact else points.astype(float)
 
 
+def near_dense(truth: Array, error: Any, rng: np.random.Generator) -> Array:
+    """(1 − error) truth + error · ``elsewhere``."""
+    return mixed(truth, elsewhere(truth, rng), error)
+
+
+def near_sparse(truth: Any, error: float, rng: np.random.Generator) -> Any:
+    """The same for CSR rows, with the point masses on states drawn uniformly."""
+    from scipy import sparse
+
+    rows, columns = truth.shape
+    targets = rng.integers(0, columns, size=rows)
+    points = sparse.csr_array((np.ones(rows), targets, np.arange(rows + 1)), shape=truth.shape)
+    return ((1 - error) * truth + error * points).tocsr()
+
+
 def perturbed_case(
     game: StochasticGame,
     rng: np.random.Generator,
@@ -70,13 +85,11 @@ def perturbed_case(
         ("opponent_error", opponent_error),
     ):
         in_range(name, value, 0, 1)
-    if is_sparse(game.transition):
-        raise InputError("transition: sparse games are not perturbed here; make them dense")
     exact = game.is_exact
+    dynamics = near_sparse if is_sparse(game.transition) else near_dense
 
-    def near(truth: Array, error: Any) -> Array:
-        weight = Fraction(error) if exact else float(error)
-        return mixed(truth, elsewhere(truth, rng), weight)
+    def size(error: Any) -> Any:
+        return Fraction(error) if exact else float(error)
 
     policies = tuple(
         random_distributions((game.n_states, size), rng, exact=exact) for size in game.actions
@@ -85,10 +98,10 @@ def perturbed_case(
         game,
         ego,
         policies,
-        data_policies=tuple(near(p, policy_shift) for p in policies),
-        model_transition=near(game.transition, model_error),
+        data_policies=tuple(near_dense(p, size(policy_shift), rng) for p in policies),
+        model_transition=dynamics(game.transition, size(model_error), rng),
         opponent_models=tuple(
-            None if j == ego else near(p, opponent_error) for j, p in enumerate(policies)
+            None if j == ego else near_dense(p, size(opponent_error), rng) for j, p in enumerate(policies)
         ),
         branch_length=branch_length,
         opponent_lengths=opponent_lengths,

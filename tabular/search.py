@@ -38,6 +38,7 @@ class Shape:
     actions: tuple[int, ...]
     gamma: Fraction
     branch_length: int
+    opponent_lengths: tuple[int | None, ...] | None = None
 
     @property
     def joint_actions(self) -> int:
@@ -151,6 +152,7 @@ def _decode(genes: Genes, shape: Shape, exact_opponents: bool) -> Case:
             None if j == 0 or exact_opponents else near("hat", j) for j in agents
         ),
         branch_length=shape.branch_length,
+        opponent_lengths=shape.opponent_lengths,
     )
 
 
