@@ -89,7 +89,9 @@ class Bound:
         if not arrays:
             return self.formula(**values)
         size = np.broadcast_shapes(*(a.shape for a in arrays.values()))
-        if np.prod(size, dtype=np.int64) <= BLOCK or any(a.dtype == object for a in arrays.values()):
+        if np.prod(size, dtype=np.int64) <= BLOCK or any(
+            a.dtype == object for a in arrays.values()
+        ):
             return self.formula(**values)
         return _by_blocks(self.formula, values, arrays)
 
@@ -114,7 +116,11 @@ class Bound:
 
     def largest(self, profile: ErrorProfile) -> Any:
         """The largest discrepancy that any two returns can have in this convention."""
-        return profile.span if self.convention == "normalised" else profile.span / (1 - profile.gamma)
+        return self.largest_of(profile.span, profile.gamma)
+
+    def largest_of(self, span: Any, gamma: Any) -> Any:
+        """span/(1 − γ), or span in the normalised convention."""
+        return span if self.convention == "normalised" else span / (1 - gamma)
 
 
 def _by_blocks(
@@ -122,15 +128,17 @@ def _by_blocks(
 ) -> Any:
     scalars = {name: v for name, v in values.items() if name not in arrays}
     names = list(arrays)
+    operands: Any = [*arrays.values(), None]
+    flags: Any = [["readonly"]] * len(names) + [["writeonly", "allocate"]]
     iterator = np.nditer(
-        [*arrays.values(), None],
+        operands,
         flags=["external_loop", "buffered", "delay_bufalloc"],
-        op_flags=[["readonly"]] * len(names) + [["writeonly", "allocate"]],
+        op_flags=flags,
         op_dtypes=[*(a.dtype for a in arrays.values()), np.dtype(float)],
         buffersize=BLOCK,
     )
     with iterator:
         iterator.reset()
-        for *operands, out in iterator:
-            out[...] = formula(**dict(zip(names, operands, strict=True)), **scalars)
+        for *blocks, out in iterator:
+            out[...] = formula(**dict(zip(names, blocks, strict=True)), **scalars)
         return iterator.operands[-1]

@@ -1,7 +1,7 @@
 """The claims ledger: what is claimed, where, and what a run found about it.
 
-Format "claims-ledger/1": {"format", "claims": [{"id", "statement", "source", "status", "evidence"}]}.
-A status is computed by the run that writes the ledger, never written by hand:
+Format "claims-ledger/1": {"format", "claims": [{"id", "statement", "source", "status",
+"evidence"}]}. A status is computed by the run that writes the ledger, never written by hand:
 
 - proved: established symbolically by code that ran,
 - tested: no counterexample; evidence says on how many games, and the worst ratio,

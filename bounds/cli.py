@@ -18,8 +18,6 @@ from bounds.profile import ErrorProfile
 from bounds.published import BOUNDS, find
 from bounds.tree import formula_text
 
-Positional = tyro.conf.Positional
-
 
 @dataclass(frozen=True)
 class List:
@@ -33,7 +31,7 @@ class List:
 class Show:
     """One bound in full: formula, LaTeX, hypotheses, source."""
 
-    name: Positional[str]
+    name: tyro.conf.Positional[str]
     """Name of the bound, as in `list`."""
 
 
@@ -63,7 +61,7 @@ class Setting:
 class Evaluate(Setting):
     """The exact value of one bound."""
 
-    name: Positional[str] = tyro.MISSING
+    name: tyro.conf.Positional[str] = tyro.MISSING
     """Name of the bound, as in `list`."""
     about: Literal["model", "branched"] | None = None
     """Which return, where one name covers both; left out: branched where --k is given."""
@@ -75,7 +73,7 @@ class Evaluate(Setting):
 class Plot(Setting):
     """A picture of bounds over one quantity, as fractions of the largest discrepancy."""
 
-    names: Positional[tuple[str, ...]] = tyro.MISSING
+    names: tyro.conf.Positional[tuple[str, ...]] = tyro.MISSING
     """Names of the bounds, as in `list`."""
     gamma: str = "19/20"
     """Discount, 0 <= gamma < 1."""
@@ -123,7 +121,9 @@ def _list(command: List) -> None:
     if command.json:
         print(json.dumps({"bounds": [_described(b) for b in BOUNDS]}, indent=2, ensure_ascii=False))
         return
-    rows = [(b.name, b.about, b.convention, formula_text(b) or "a sum; see its source") for b in BOUNDS]
+    rows = [
+        (b.name, b.about, b.convention, formula_text(b) or "a sum; see its source") for b in BOUNDS
+    ]
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     for row in rows:
         print("  ".join(text.ljust(w) for text, w in zip(row, [*widths, 0], strict=True)).rstrip())
@@ -212,7 +212,11 @@ def _evaluate(command: Evaluate) -> None:
         }
         print(json.dumps(answer, indent=2, ensure_ascii=False))
         return
-    text = str(value) if max(value.numerator.bit_length(), value.denominator.bit_length()) < 200 else ""
+    text = (
+        str(value)
+        if max(value.numerator.bit_length(), value.denominator.bit_length()) < 200
+        else ""
+    )
     print(f"{bound.name} ({bound.about} return, {bound.convention})")
     print(f"  value    {float(value):.10g}" + (f"  = {text}" if text else "  (exact with --json)"))
     print(
@@ -225,7 +229,11 @@ def _plot(command: Plot) -> None:
     from bounds.plots import plot_over
 
     out = command.out or Path(f"{'-'.join(command.names)}-over-{command.over}.png")
-    print(plot_over(command.names, setting_profile(command), command.over, command.start, command.stop, out))
+    print(
+        plot_over(
+            command.names, setting_profile(command), command.over, command.start, command.stop, out
+        )
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

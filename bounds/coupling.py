@@ -55,10 +55,10 @@ def data(profile: ErrorProfile) -> Any:
     kappa = (1 - profile.policy_shift[0]) * reduce(
         lambda product, pair: product * positive(1 - pair[0] - pair[1]),
         zip(profile.policy_shift[1:], profile.opponent_model, strict=True),
-        Fraction(1),
+        1,
     )
     error = profile.require("model_data", "coupling-data")
-    together, _ = decay(Fraction(1), kappa, error, gamma, math.inf)
+    together, _ = decay(1, kappa, error, gamma, math.inf)
     return profile.span * (1 / (1 - gamma) - survival(profile.opponent_model) * together)
 
 
@@ -67,14 +67,15 @@ def _bound(profile: ErrorProfile, branched: bool, keep: Any, lose: Any) -> Any:
     gamma = exact(profile.gamma)
     c_bar = survival(profile.opponent_model)
     if not branched:
-        together, _ = decay(Fraction(1), keep * c_bar, lose, gamma, math.inf)
+        together, _ = decay(1, keep * c_bar, lose, gamma, math.inf)
         return profile.span * (1 / (1 - gamma) - c_bar * together)
     k = profile.require("k", "a bound about the branched return")
     k = k.numerator if isinstance(k, Fraction) else k
-    total: Any = Fraction(0)
-    mass: Any = Fraction(1)  # coupled mass at the start of the segment
-    product: Any = Fraction(1)  # x_k = (product · x_0 − loss)⁺, the model steps as one map
-    loss: Any = Fraction(0)
+    # whole numbers, not Fractions, to start from: arrays of floats must stay arrays of floats
+    total: Any = 0
+    mass: Any = 1  # coupled mass at the start of the segment
+    product: Any = 1  # x_k = (product · x_0 − loss)⁺, the model steps as one map
+    loss: Any = 0
     start: Any = 0
     for c, length in _segments(profile, k):
         step = keep * c
@@ -111,9 +112,7 @@ def _segments(profile: ErrorProfile, k: Any) -> Iterator[tuple[Any, Any]]:
             yield (
                 survival(
                     tuple(
-                        e
-                        for e, n in zip(profile.opponent_model, chosen, strict=True)
-                        if n > start
+                        e for e, n in zip(profile.opponent_model, chosen, strict=True) if n > start
                     )
                 ),
                 stop - start,
@@ -187,19 +186,17 @@ def decay_from_data(product: Any, q: Any, loss: Any, gamma: Any) -> Any:
             rest = gamma * (product - loss) / (1 - gamma) if q == 1 else Fraction(0)
             return product / (1 - gamma * q) if loss == 0 else product - loss + rest
         guess = math.log(float(loss / product)) / math.log(float(q)) if q < 1 else math.inf
-        steps = max(1, min(MAX_STEPS, math.ceil(min(guess, MAX_STEPS))))
+        steps: Any = max(1, min(MAX_STEPS, math.ceil(min(guess, MAX_STEPS))))
         while steps < MAX_STEPS and product * q**steps > loss:
             steps += 1
         while steps > 1 and product * q ** (steps - 1) <= loss:
             steps -= 1
     else:
-        product, q, loss, gamma = (
-            np.asarray(v, dtype=float) for v in (product, q, loss, gamma)
-        )
+        product, q, loss, gamma = (np.asarray(v, dtype=float) for v in (product, q, loss, gamma))
         with np.errstate(divide="ignore", invalid="ignore"):
             count = np.ceil(np.log(loss / product) / np.log(q))
         count = np.where((loss > 0) & (q < 1), np.fmax(count, 1), math.inf)
-        steps = np.where(product > loss, count, 0)
+        steps = np.where(product > loss, count, 0.0)
     total = product * (1 - (gamma * q) ** steps) / (1 - gamma * q)
     total = total - loss * (1 - gamma**steps) / (1 - gamma)
     return total if is_exact(total) else _scalar(np.where(product > loss, total, 0))

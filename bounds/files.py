@@ -26,7 +26,7 @@ def write_bytes(path: Path, data: bytes, *, replace: bool = False) -> Path:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            os.chmod(temporary, 0o644)
+            Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

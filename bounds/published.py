@@ -77,10 +77,9 @@ def centralised2(gamma: Any, k: Any, r_max: Any, eps_m: Any, sum_eps_pi: Any) ->
 
 def mbpo41(gamma: Any, r_max: Any, eps_m: Any, eps_pi_joint: Any) -> Any:
     """2γ r_max (ε_m + 2ε_π)/(1−γ)² + 4 r_max ε_π/(1−γ)."""
-    return (
-        2 * gamma * r_max * (eps_m + 2 * eps_pi_joint) / (1 - gamma) ** 2
-        + 4 * r_max * eps_pi_joint / (1 - gamma)
-    )
+    return 2 * gamma * r_max * (eps_m + 2 * eps_pi_joint) / (
+        1 - gamma
+    ) ** 2 + 4 * r_max * eps_pi_joint / (1 - gamma)
 
 
 def mbpo42(gamma: Any, k: Any, r_max: Any, eps_m_data: Any, eps_pi_joint: Any) -> Any:
@@ -151,7 +150,9 @@ _NORMALISED = ", read for the normalised return (1 − γ)η"
 _COUPLING = "coupling of the real and the model chain; docstring of bounds.coupling"
 
 
-def _coupling(name: str, about: Any, hypotheses: tuple[str, ...], formula: Any, value: Any) -> Bound:
+def _coupling(
+    name: str, about: Any, hypotheses: tuple[str, ...], formula: Any, value: Any
+) -> Bound:
     return Bound(name, about, "unnormalised", _COUPLING, hypotheses, True, formula, value)
 
 

@@ -108,7 +108,7 @@ def apply(matrix: Any, vector: Array) -> Array:
         return from_flint(to_flint(matrix) * to_flint(vector[:, None]))[:, 0]
     if is_sparse(matrix):
         return np.asarray(matrix @ vector)
-    return (matrix @ vector[..., None])[..., 0]
+    return np.asarray((matrix @ vector[..., None])[..., 0])
 
 
 def push(distribution: Array, matrix: Any) -> Array:
@@ -117,7 +117,7 @@ def push(distribution: Array, matrix: Any) -> Array:
         return from_flint(to_flint(distribution[None, :]) * to_flint(matrix))[0]
     if is_sparse(matrix):
         return np.asarray(matrix.T @ distribution)
-    return (distribution[..., None, :] @ matrix)[..., 0, :]
+    return np.asarray((distribution[..., None, :] @ matrix)[..., 0, :])
 
 
 def pushes(distribution: Array, matrix: Any) -> Iterator[Array]:

@@ -203,9 +203,7 @@ def case_of(
         policies=tuple(policies),
         data_policies=tuple(policies if data_policies is None else data_policies),
         model_transition=game.transition if model_transition is None else model_transition,
-        opponent_models=tuple(
-            (None,) * game.n if opponent_models is None else opponent_models
-        ),
+        opponent_models=tuple((None,) * game.n if opponent_models is None else opponent_models),
         branch_length=branch_length,
         opponent_lengths=None if opponent_lengths is None else tuple(opponent_lengths),
         note=note,

@@ -153,10 +153,8 @@ def parse_case(value: dict[str, Any]) -> Case:
         if "model_transition" in value
         else transition
     )
-    if "opponent_models" in value:
-        modelled = policies("opponent_models", optional=True)
-    else:
-        modelled = (None,)
+    given = "opponent_models" in value  # a single agent has none to give
+    modelled = policies("opponent_models", optional=True) if given else (None,)
     limit = MAX_EXACT_BRANCH_LENGTH if seen.exact else MAX_BRANCH_LENGTH
     branch_length = None
     if "branch_length" in value:
@@ -219,7 +217,8 @@ def _lengths(value: dict[str, Any]) -> tuple[int | None, ...] | None:
     if key not in value:
         return None
     return tuple(
-        None if x is None else _whole(f"{key}[{j}]", x) for j, x in enumerate(_list(key, value[key]))
+        None if x is None else _whole(f"{key}[{j}]", x)
+        for j, x in enumerate(_list(key, value[key]))
     )
 
 

@@ -119,8 +119,11 @@ def _expanded(node: Any, case: Case) -> Any:
         return node
 
     def product(names: list[str]) -> Any:
-        return reduce(lambda a, b: ["*", a, ["-", "1", b]], names, "1")
+        survive = [["-", "1", name] for name in names]
+        return reduce(lambda a, b: ["*", a, b], survive, one)
 
+    one: Any = "1"
+    zero: Any = "0"
     hats = [f"eps_hat_{j}" for j in case.opponents]
     if node == "q":
         return product([f"eps_pi_{j}" for j in range(case.n)])
@@ -131,7 +134,7 @@ def _expanded(node: Any, case: Case) -> Any:
     if node == "sum_n_eps_hat":
         lengths = case.lengths()
         terms = [["*", str(lengths[j] + 1), f"eps_hat_{j}"] for j in case.opponents]
-        return reduce(lambda a, b: ["+", a, b], terms, "0")
+        return reduce(lambda a, b: ["+", a, b], terms, zero)
     raise InputError(f"{node}: certificates do not know this name")
 
 
@@ -203,4 +206,3 @@ def rationalised(case: Case, denominator: int = 10**6) -> Case:
             "opponent_models": tuple(map(rows, case.opponent_models)),
         }
     )
-

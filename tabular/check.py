@@ -29,8 +29,8 @@ class Verdict:
     """One bound on one case; arrays for a batch.
 
     value: the right-hand side, with ε_m and ε′_m as reported. discrepancy: |η − η_model| in the
-    bound's convention. holds: discrepancy ≤ value. refuted: discrepancy > the right-hand side at the
-    *proved* upper values of ε_m and ε′_m; not the negation of ``holds`` where those differ.
+    bound's convention. holds: discrepancy ≤ value. refuted: discrepancy > the right-hand side at
+    the *proved* upper values of ε_m and ε′_m; not the negation of ``holds`` where those differ.
     tightness: discrepancy / value (None or NaN for 0/0). vacuous: value ≥ the largest discrepancy
     that any two returns can have in that convention.
     """
@@ -70,9 +70,7 @@ class Check:
         return None if self.branched is None else self.real - self.branched
 
 
-def check(
-    case: Case, bounds: Sequence[Bound] = BOUNDS, *, max_horizon: int = MAX_HORIZON
-) -> Check:
+def check(case: Case, bounds: Sequence[Bound] = BOUNDS, *, max_horizon: int = MAX_HORIZON) -> Check:
     """Measure ``case`` and compare it with every one of ``bounds`` whose hypotheses it meets."""
     errors = measure(case, max_horizon=max_horizon)
     reported, proved = profile(case, errors), profile(case, errors, proved=True)
@@ -110,9 +108,7 @@ def _inapplicable(bound: Bound, case: Case, errors: Errors) -> str:
         return "the case has no branch_length"
     if "sum_n_eps_hat" in bound.symbols and case.opponent_lengths is None:
         return "the case has no opponent_lengths"
-    if bound.exact_opponents and any(
-        np.any(e > 0) for e in errors.opponent_model if e is not None
-    ):
+    if bound.exact_opponents and any(np.any(e > 0) for e in errors.opponent_model if e is not None):
         return "it has no opponent models, and the case's opponent models are not exact"
     return ""
 
@@ -154,9 +150,7 @@ def as_json(result: Check) -> dict[str, Any]:
         },
         "discrepancy": {
             "model": text(result.model_discrepancy),
-            "branched": None
-            if result.branched is None
-            else text(result.branched_discrepancy),
+            "branched": None if result.branched is None else text(result.branched_discrepancy),
         },
         "bounds": [
             {

@@ -14,8 +14,6 @@ import tyro
 from bounds.commands import run
 from bounds.numbers import InputError, parse_number, whole
 
-Positional = tyro.conf.Positional
-
 
 @dataclass(frozen=True)
 class Games:
@@ -29,7 +27,7 @@ class Games:
 class Check:
     """Every bound against the exact discrepancies of a case file."""
 
-    case: Positional[Path]
+    case: tyro.conf.Positional[Path]
     """A case file, format stochastic-game-case/1."""
     json: bool = False
     """Print one JSON object."""
@@ -42,7 +40,7 @@ class Check:
 class CaseCommand:
     """Write a case file: a game of the catalogue with perturbed models and policies."""
 
-    name: Positional[str]
+    name: tyro.conf.Positional[str]
     """Name of the game, as in `games`."""
     out: Path
     """The file to write; an existing file is refused."""
@@ -66,13 +64,13 @@ class CaseCommand:
 class Verify:
     """Check a certificate with the independent checker: 0 accepted, 1 rejected."""
 
-    certificate: Positional[Path]
+    certificate: tyro.conf.Positional[Path]
     """A certificate file, format bound-certificate/1."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Check every claim on the catalogue, random families and adversarial games; write the ledger."""
+    """Check every claim on the catalogue, random families and adversarial games."""
 
     out: Path | None = None
     """Folder of the run; left out: a new one under runs/."""

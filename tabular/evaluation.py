@@ -1,7 +1,7 @@
 """Exact evaluation: induced chains, returns, values, occupancies and marginals.
 
-All returns are un-normalised and start at t = 0: η = E Σ_{t≥0} γᵗ R(s_t, a_t). Multiply by γ for the
-paper's sum from t = 1, by 1 − γ for the normalised return.
+All returns are un-normalised and start at t = 0: η = E Σ_{t≥0} γᵗ R(s_t, a_t). Multiply by γ for
+the paper's sum from t = 1, by 1 − γ for the normalised return.
 
 Everything works on float arrays (with batch axes), exact arrays, and sparse transitions alike.
 """
@@ -105,4 +105,3 @@ def branched_return(case: Case) -> Any:
             early, late = push(early, matrix), push(late, matrix)
     reward = induced_reward(case.reward, case.joint_after_branch(k + 1))
     return total + weight * dot(early, reward) + weight * case.gamma * dot(late, reward)
-

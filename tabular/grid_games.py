@@ -7,7 +7,6 @@ from fractions import Fraction
 from itertools import product
 
 import numpy as np
-from scipy import sparse
 
 from tabular.arrays import exact_array, zeros_like_kind
 from tabular.game import StochasticGame, joint_action
@@ -142,6 +141,8 @@ def soccer() -> StochasticGame:
     own goal; here neither. The kick-off cells are only drawn in a figure of the publication; here
     they are those of public reimplementations.
     """
+    from scipy import sparse
+
     cells = range(ROWS * COLUMNS)
     boards = [(x, y, owner) for x, y, owner in product(cells, cells, range(2)) if x != y]
     index = {board: s for s, board in enumerate(boards)}

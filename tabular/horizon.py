@@ -188,6 +188,4 @@ def _batched(initial: Array, matrix: Array, error: Array, max_horizon: int) -> E
             break
         ahead = apply(matrix[open_[keep]], ahead[keep])
         distribution, open_ = following[keep], open_[keep]
-    return ExpectedError(
-        value.reshape(batch), upper.reshape(batch), horizon.reshape(batch), t
-    )
+    return ExpectedError(value.reshape(batch), upper.reshape(batch), horizon.reshape(batch), t)

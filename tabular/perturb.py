@@ -45,7 +45,9 @@ def elsewhere(distribution: Array, rng: np.random.Generator) -> Array:
     exact = distribution.dtype == object
     points = np.zeros(distribution.shape, dtype=bool)
     np.put_along_axis(points, keys.argmin(axis=-1)[..., None], True, axis=-1)
-    return np.where(points, Fraction(1), Fraction(0)) if exact else points.astype(float)
+    out = np.full(distribution.shape, Fraction(0)) if exact else np.zeros(distribution.shape)
+    out[points] = Fraction(1) if exact else 1.0
+    return out
 
 
 def near_dense(truth: Array, error: Any, rng: np.random.Generator) -> Array:
@@ -101,7 +103,8 @@ def perturbed_case(
         data_policies=tuple(near_dense(p, size(policy_shift), rng) for p in policies),
         model_transition=dynamics(game.transition, size(model_error), rng),
         opponent_models=tuple(
-            None if j == ego else near_dense(p, size(opponent_error), rng) for j, p in enumerate(policies)
+            None if j == ego else near_dense(p, size(opponent_error), rng)
+            for j, p in enumerate(policies)
         ),
         branch_length=branch_length,
         opponent_lengths=opponent_lengths,

@@ -41,7 +41,7 @@ def uniform(game: StochasticGame) -> Policies:
 
 
 def mixed(policy: Array, other: Array, weight: float | Fraction) -> Array:
-    """(1 − weight) policy + weight other; its D_TV from ``policy`` is weight · D_TV(policy‖other)."""
+    """(1 − weight) policy + weight other, at D_TV = weight · D_TV(policy‖other) from ``policy``."""
     return np.asarray((1 - weight) * policy + weight * other)
 
 

@@ -15,7 +15,6 @@ from fractions import Fraction
 from math import prod
 
 import numpy as np
-from scipy import sparse
 
 from bounds.numbers import Array, InputError, whole
 from tabular.arrays import exact_array, zeros_like_kind
@@ -97,6 +96,8 @@ def sparse_garnet(
     gamma: float = 0.9,
 ) -> StochasticGame:
     """One float Garnet with a sparse transition, drawn without ever making a dense one."""
+    from scipy import sparse
+
     _check(actions, n_states, branching)
     size = prod(actions)
     rows = n_states * size

@@ -8,7 +8,7 @@ long as it still refutes the bound, exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -182,7 +182,7 @@ def _simplified(case: Case, still: Callable[[Case], bool]) -> Case:
 
 
 def _weight(case: Case) -> int:
-    """How much there is to read in a case: digits of all numbers, and differences from the truth."""
+    """How much there is to read in a case: digits of all numbers, differences from the truth."""
     digits = 0
     for array in _arrays(case):
         digits += sum(
@@ -235,7 +235,7 @@ def _simpler(case: Case) -> Iterator[Case]:
 def _simpler_rows(array: Array, truth: Array) -> Iterator[Array]:
     for index in np.ndindex(array.shape[:-1]):
         row = array[index]
-        options: list[Sequence[Fraction]] = []
+        options: list[Any] = []
         if truth.shape == array.shape and any(row != truth[index]):
             options.append(truth[index])
         if max(row) < 1:

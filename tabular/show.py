@@ -49,8 +49,8 @@ def check_table(result: Check) -> str:
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines.append("")
-    for row in rows:
-        lines.append("  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip())
-    for bound, why in result.not_applicable:
-        lines.append(f"{bound.name} ({bound.about}): left out, {why}")
+    lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    for why in dict.fromkeys(why for _, why in result.not_applicable):
+        names = [bound.name for bound, reason in result.not_applicable if reason == why]
+        lines.append(f"left out, because {why}: {', '.join(dict.fromkeys(names))}")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from flint import fmpz
 
 
 def rational_text(value: int | Fraction) -> str:
-    """"p/q", or "p" for a whole number; of any length."""
+    """The text "p/q", or "p" for a whole number, of any length."""
     # flint prints long integers in quasi-linear time and without Python's digit limit
     top = str(fmpz(value.numerator))
     return top if value.denominator == 1 else f"{top}/{fmpz(value.denominator)!s}"

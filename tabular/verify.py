@@ -2,8 +2,8 @@
 
     python tabular/verify.py CERTIFICATE.json
 
-A certificate says that a bound fails on an exact game ("refutation": η − η_model > bound), that it is
-attained ("equality"), or that Section 5.1's opponent term exceeds what the paper puts for it
+A certificate says that a bound fails on an exact game ("refutation": η − η_model > bound), that it
+is attained ("equality"), or that Section 5.1's opponent term exceeds what the paper puts for it
 ("opponent-term"). Both sides are recomputed here from the game alone.
 Exit code 0: accepted; 1: rejected, a claim of the certificate is false; 2: not a certificate.
 """

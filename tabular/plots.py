@@ -1,0 +1,125 @@
+"""Pictures of checks: discrepancies against every bound over k and over γ, and tightness.
+
+Every curve is a fraction of the largest discrepancy that any two returns can have, span/(1 − γ)
+(times 1 − γ in the normalised convention), so that conventions are comparable: a bound at 1 or
+above says nothing, and one below the black curve is refuted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bounds.bound import About
+from bounds.numbers import Array
+from bounds.plots import curve, new_figure
+from bounds.published import BOUNDS
+from tabular.case import Case
+from tabular.certificate import vars_of
+from tabular.check import Check, check
+from tabular.tally import Tally
+
+#: What is drawn where; too many curves hide one another.
+SHOWN: dict[About, tuple[str, ...]] = {
+    "branched": (
+        "theorem2-printed",
+        "theorem2-normalised",
+        "mbpo-4.3",
+        "coupling-sup",
+        "coupling-expected",
+    ),
+    "model": (
+        "theorem1-printed",
+        "theorem1-normalised",
+        "mbpo-4.1",
+        "simulation-lemma",
+        "coupling-data",
+    ),
+}
+
+
+def as_float(case: Case) -> Case:
+    """The same case in float64."""
+
+    def number(array: Array | None) -> Any:
+        return None if array is None else array.astype(float)
+
+    fields = vars_of(case)
+    for name in ("initial", "transition", "model_transition", "reward"):
+        fields[name] = number(fields[name])
+    for name in ("policies", "data_policies", "opponent_models"):
+        fields[name] = tuple(map(number, fields[name]))
+    return Case(**{**fields, "gamma": float(case.gamma)})
+
+
+def over_k(case: Case, lengths: Sequence[int], title: str) -> Any:
+    """Figure: the branched discrepancy of ``case`` and the bounds on it, over k in ``lengths``."""
+    fields = vars_of(as_float(case)) | {"opponent_lengths": None}
+    results = [check(Case(**{**fields, "branch_length": k})) for k in lengths]
+    return _figure(np.array(lengths), results, "branched", "branch length k", title)
+
+
+def over_gamma(case: Case, gammas: Array, title: str) -> Any:
+    """Figure: the model discrepancy of ``case`` and the bounds on it, over the discount."""
+    fields = vars_of(as_float(case))
+    results = [check(Case(**{**fields, "gamma": float(gamma)})) for gamma in gammas]
+    return _figure(gammas, results, "model", "discount γ", title)
+
+
+def _figure(x: Array, results: list[Check], about: About, label: str, title: str) -> Any:
+    figure, axes = new_figure()
+    largest = np.array([r.errors.span / (1 - r.case.gamma) for r in results])
+    gap = [r.model_discrepancy if about == "model" else r.branched_discrepancy for r in results]
+    axes.plot(x, np.abs(gap) / largest, color="black", linewidth=2.6, label="exact discrepancy")
+    number = 0
+    for name in SHOWN[about]:
+        values = [
+            [v.value / v.bound.largest_of(r.errors.span, r.case.gamma) for v in r.verdicts
+             if (v.bound.name, v.bound.about) == (name, about)]
+            for r in results
+        ]  # fmt: skip
+        if all(values):
+            curve(axes, x, np.array(values)[:, 0], number, name)
+            number += 1
+    axes.axhline(1, color="black", linewidth=0.8, linestyle=(0, (1, 1)))
+    axes.annotate("a bound above this line says nothing", (x[0], 1.03), fontsize=8, va="bottom")
+    axes.set_yscale("log")
+    axes.set_xlabel(label)
+    axes.set_ylabel("fraction of the largest possible discrepancy")
+    axes.set_title(title, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    return figure
+
+
+def tightness(tally: Tally) -> Any:
+    """Figure: discrepancy / bound of every bound, by stage; beyond 1 a bound is refuted."""
+    figure, axes = new_figure(7.4, 5.4)
+    stages = ("random families", "catalogue", "exact corners", "adversarial search")
+    marks = {"random families": "|", "catalogue": "x", "exact corners": "s"}
+    labels = []
+    for row, bound in enumerate(reversed(BOUNDS)):
+        record = tally.record(bound)
+        labels.append(f"{bound.name} ({bound.about})")
+        for shift, stage in enumerate(stages):
+            ratios = np.array([r for r in record.ratios.get(stage, []) if r > 0])
+            if not ratios.size:
+                continue
+            low, middle, high = np.quantile(ratios, [0.05, 0.5, 1])
+            y = row + 0.27 - 0.18 * shift
+            colour = f"C{shift}"
+            axes.plot([low, high], [y, y], color=colour, linewidth=1.2, solid_capstyle="butt")
+            mark = marks.get(stage, "D")
+            label = stage if row == 0 else None
+            axes.plot([high], [y], marker=mark, markersize=5, color=colour, linestyle="none",
+                      label=label)  # fmt: skip
+            axes.plot([middle], [y], marker="|", markersize=5, color=colour)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_xlim(1e-4, 20)
+    axes.set_yticks(range(len(labels)), labels, fontsize=7.5)
+    axes.set_xlabel("discrepancy / bound: 5 % quantile, median (tick), largest (mark)")
+    axes.set_title("beyond the line the bound is refuted; at it the bound is attained", fontsize=9)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    return figure
