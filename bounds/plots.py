@@ -1,4 +1,4 @@
-"""Pictures of bounds over one quantity. Readable in grey: every curve has its own dashes and mark."""
+"""Pictures of bounds over one quantity; in grey, dashes and marks tell the curves apart."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from bounds.claims import Claim
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
-body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 2.5rem auto; padding: 0 1rem; }
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 2.5rem auto;
+  padding: 0 1rem; }
 h1 { font-size: 1.7rem; line-height: 1.2; } h2 { margin-top: 2.6rem; font-size: 1.25rem; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: .45rem .7rem .45rem 0;
@@ -100,7 +101,8 @@ def _figure(picture: Picture) -> str:
     return (
         f"<figure><img alt='{escape(picture.title, quote=True)}' "
         f"src='data:image/svg+xml;base64,{data}'>"
-        f"<figcaption><b>{escape(picture.title)}.</b> {escape(picture.caption)}</figcaption></figure>"
+        f"<figcaption><b>{escape(picture.title)}.</b> {escape(picture.caption)}</figcaption>"
+        "</figure>"
     )
 
 
@@ -112,7 +114,9 @@ def _listing(listing: Listing) -> str:
 
 
 def _lines(manifest: dict[str, Any]) -> str:
-    return "\n".join(
-        f"{key:<10} {', '.join(f'{k} {v}' for k, v in value.items()) if isinstance(value, dict) else value}"
-        for key, value in manifest.items()
-    )
+    def shown(value: Any) -> str:
+        if isinstance(value, dict):
+            return ", ".join(f"{name} {text}" for name, text in value.items())
+        return str(value)
+
+    return "\n".join(f"{key:<10} {shown(value)}" for key, value in manifest.items())

@@ -1,9 +1,10 @@
 """Exact stochastic games: returns, errors, and the check of every bound on them.
 
-Index meanings: ``transition[s, a, s_next]``, ``reward[agent, s, a]``,
-``policies[agent][s, a_own]``; joint actions a are row-major over the agents' own actions, agent 0 slowest. Returns are
-un-normalised and start at t = 0. Float arrays may carry leading batch axes; exact arrays hold
-``fractions.Fraction``; large games keep their transition as a scipy.sparse matrix [s·a, s_next].
+Index meanings: ``transition[s, a, s_next]``, ``reward[agent, s, a]``, and
+``policies[agent][s, a_own]``; joint actions a are row-major over the agents' own actions, agent 0
+slowest. Returns are un-normalised and start at t = 0. Float arrays may carry leading batch axes;
+exact arrays hold ``fractions.Fraction``; large games keep their transition as a scipy.sparse matrix
+[s·a, s_next].
 
 The public names live in their modules, so that importing one costs only what it needs:
 

@@ -105,7 +105,7 @@ def from_flint(matrix: fmpq_mat) -> Array:
 def apply(matrix: Any, vector: Array) -> Array:
     """Σ_{s_next} matrix[s, s_next] vector[s_next]: one step backwards in time."""
     if is_exact_array(vector):
-        return from_flint(to_flint(matrix) * to_flint(vector[:, None]))[:, 0]
+        return from_flint(to_flint(matrix) * to_flint(vector[:, None])).ravel()
     if is_sparse(matrix):
         return np.asarray(matrix @ vector)
     return np.asarray((matrix @ vector[..., None])[..., 0])
@@ -114,7 +114,7 @@ def apply(matrix: Any, vector: Array) -> Array:
 def push(distribution: Array, matrix: Any) -> Array:
     """Σ_s distribution[s] matrix[s, s_next]: one step forwards in time."""
     if is_exact_array(distribution):
-        return from_flint(to_flint(distribution[None, :]) * to_flint(matrix))[0]
+        return from_flint(to_flint(distribution[None, :]) * to_flint(matrix)).ravel()
     if is_sparse(matrix):
         return np.asarray(matrix.T @ distribution)
     return np.asarray((distribution[..., None, :] @ matrix)[..., 0, :])

@@ -7,12 +7,10 @@ symbolic proof ran (``bounds.proofs``).
 
 from __future__ import annotations
 
-
 import platform
 import subprocess
 import sys
 import time
-
 from datetime import UTC, datetime
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
@@ -220,7 +218,8 @@ def _opponent_term_claims(folder: Path, seed: int) -> list[Claim]:
     assert best is not None
     ratio, k, errors = best
     statement = (
-        "sum_j (n_j + 1) eps_hat_j and (n - 1) k min eps_hat, n_j = floor(k min eps_hat / eps_hat_j)"
+        "sum_j (n_j + 1) eps_hat_j and (n - 1) k min eps_hat, with "
+        "n_j = floor(k min eps_hat / eps_hat_j)"
         f", agree within a factor of {OPPONENT_TERM_FACTOR} for k in 1..15"
     )
     evidence: dict[str, Any] = {"settings": tried, "worst_ratio": float(ratio)}

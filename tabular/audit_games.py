@@ -76,7 +76,7 @@ def _lengths(game: StochasticGame, ego: int, k: int, rng: np.random.Generator) -
 
 
 def corner_cases(seed: int, count: int) -> Iterator[Case]:
-    """Exact cases at the corners: deterministic rows, errors 0, 1/2 or 1, rewards −1, 0, 1, small γ.
+    """Exact cases at the corners: deterministic rows, errors 0, 1/2 or 1, rewards −1, 0 or 1.
 
     One to three agents, one to three states, γ in {0, 1/2, 9/10}, k in 0..3, every nⱼ.
     """
@@ -87,12 +87,12 @@ def corner_cases(seed: int, count: int) -> Iterator[Case]:
         joint = int(np.prod(actions))
 
         def points(*shape: int) -> Array:
-            chosen = rng.integers(shape[-1], size=shape[:-1])  # noqa: B023 - used at once
+            chosen = rng.integers(shape[-1], size=shape[:-1])
             return exact_array(np.eye(shape[-1], dtype=int)[chosen])
 
         def near(truth: Array) -> Array:
-            weight = (_F(0), _F(1, 2), _F(1))[rng.integers(3)]  # noqa: B023
-            return mixed(truth, points(*truth.shape), weight)  # noqa: B023
+            weight = (_F(0), _F(1, 2), _F(1))[rng.integers(3)]
+            return mixed(truth, points(*truth.shape), weight)
 
         transition = points(s, joint, s)
         reward = exact_array(rng.integers(-1, 2, size=(n, s, joint)).tolist())
@@ -116,38 +116,49 @@ def corner_cases(seed: int, count: int) -> Iterator[Case]:
 
 
 def random_batches(seed: int, size: int) -> Iterator[Case]:
-    """Float batches of ``size`` Garnet games: every family at every discount, errors of all sizes."""
+    """Float batches of ``size`` Garnet games: every family at every discount, errors of all sizes.
+
+    One batch in two has exact opponents, for the bounds that know no others.
+    """
     rng = np.random.default_rng([seed, 3])
     for s, actions, k in FAMILIES:
         for gamma in DISCOUNTS:
             for known in (False, True):
-                drawn = garnet_arrays(actions, s, int(rng.integers(1, s + 1)), rng, batch=(size,))
-                policies = random_policies(actions, s, rng, (size,))
-                joint = int(np.prod(actions))
+                yield _batch(s, actions, k, gamma, known, size, rng)
 
-                def near(truth: Array) -> Array:
-                    other = rng.dirichlet(np.full(truth.shape[-1], 0.2), size=truth.shape[:-1])
-                    # one error size a game, from 10⁻⁴ to 1
-                    weight = 10.0 ** rng.uniform(-4, 0, size=(truth.shape[0],))  # noqa: B023
-                    return mixed(truth, other, weight.reshape(-1, *[1] * (truth.ndim - 1)))  # type: ignore[arg-type]
 
-                yield Case(
-                    gamma=gamma,
-                    actions=actions,
-                    ego=0,
-                    initial=drawn.initial,
-                    transition=drawn.transition,
-                    reward=drawn.reward[:, 0].reshape(size, s, joint),
-                    policies=policies,
-                    data_policies=tuple(map(near, policies)),
-                    model_transition=near(drawn.transition),
-                    opponent_models=tuple(
-                        None if j == 0 or known else near(p) for j, p in enumerate(policies)
-                    ),
-                    branch_length=k,
-                    opponent_lengths=None
-                    if known
-                    else tuple(
-                        None if j == 0 else k * j // len(actions) for j in range(len(actions))
-                    ),
-                )
+def _batch(
+    s: int,
+    actions: tuple[int, ...],
+    k: int,
+    gamma: float,
+    known: bool,
+    size: int,
+    rng: np.random.Generator,
+) -> Case:
+    drawn = garnet_arrays(actions, s, int(rng.integers(1, s + 1)), rng, batch=(size,))
+    policies = random_policies(actions, s, rng, (size,))
+    agents = range(len(actions))
+
+    def near(truth: Array) -> Array:
+        other = rng.dirichlet(np.full(truth.shape[-1], 0.2), size=truth.shape[:-1])
+        # one error size a game, from 10⁻⁴ to 1
+        weight: Array = 10.0 ** rng.uniform(-4, 0, size=(size, *[1] * (truth.ndim - 1)))
+        return (1 - weight) * truth + weight * other
+
+    return Case(
+        gamma=gamma,
+        actions=actions,
+        ego=0,
+        initial=drawn.initial,
+        transition=drawn.transition,
+        reward=drawn.reward[:, 0],
+        policies=policies,
+        data_policies=tuple(map(near, policies)),
+        model_transition=near(drawn.transition),
+        opponent_models=tuple(None if j == 0 or known else near(p) for j, p in enumerate(policies)),
+        branch_length=k,
+        opponent_lengths=None
+        if known
+        else tuple(None if j == 0 else k * j // len(actions) for j in agents),
+    )

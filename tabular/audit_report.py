@@ -81,8 +81,8 @@ def _figures(
         certificate = json.loads((folder / refuted.evidence["certificate"]).read_text("utf-8"))
         worst = parse_case(certificate["case"])
         caption = (
-            "The game of the certificate against Theorem 1 as printed: the exact discrepancy passes "
-            "the printed bound, and stays below the same bound read for (1 − γ) times the return."
+            "The game of the certificate against Theorem 1 as printed: the exact discrepancy "
+            "passes the printed bound, and stays below the same bound for (1 − γ) times the return."
         )
         figures.insert(
             0,
@@ -91,7 +91,7 @@ def _figures(
                 "Theorem 1 as printed fails",
                 caption,
                 plots.over_gamma(
-                    worst, np.linspace(0, 0.99, 100), "the game that refutes Theorem 1 as printed"
+                    worst, np.linspace(0.01, 0.99, 99), "the game that refutes Theorem 1 as printed"
                 ),
             ),
         )

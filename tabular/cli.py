@@ -107,7 +107,7 @@ def execute(command: Audit | Check | CaseCommand | Games | Verify) -> int:
         case Verify():
             from tabular import verify
 
-            return verify.main([str(command.certificate)])
+            return int(verify.main([str(command.certificate)]))
 
 
 def _check(command: Check) -> int:

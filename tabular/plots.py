@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from bounds.bound import About
 from bounds.numbers import Array
 from bounds.plots import curve, new_figure
 from bounds.published import BOUNDS
+from bounds.symbols import About
 from tabular.case import Case
 from tabular.certificate import vars_of
 from tabular.check import Check, check
@@ -97,7 +97,7 @@ def tightness(tally: Tally) -> Any:
     """Figure: discrepancy / bound of every bound, by stage; beyond 1 a bound is refuted."""
     figure, axes = new_figure(7.4, 5.4)
     stages = ("random families", "catalogue", "exact corners", "adversarial search")
-    marks = {"random families": "|", "catalogue": "x", "exact corners": "s"}
+    marks = {"random families": "o", "catalogue": "x", "exact corners": "s"}
     labels = []
     for row, bound in enumerate(reversed(BOUNDS)):
         record = tally.record(bound)
@@ -117,7 +117,7 @@ def tightness(tally: Tally) -> Any:
             axes.plot([middle], [y], marker="|", markersize=5, color=colour)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
-    axes.set_xlim(1e-4, 20)
+    axes.set_xlim(1e-4, 200)
     axes.set_yticks(range(len(labels)), labels, fontsize=7.5)
     axes.set_xlabel("discrepancy / bound: 5 % quantile, median (tick), largest (mark)")
     axes.set_title("beyond the line the bound is refuted; at it the bound is attained", fontsize=9)

@@ -96,7 +96,6 @@ def _act(
 def _draw(rows: Array, rng: np.random.Generator) -> Array:
     """One index from each row of probabilities, by inversion."""
     edges = np.cumsum(rows, axis=-1)
-    uniform: Array = rng.random(rows.shape[0])
-    drawn = (uniform[:, None] >= edges).sum(axis=-1)
+    drawn = (rng.random((rows.shape[0], 1)) >= edges).sum(axis=-1)
     # a row that sums to a little less than 1 must not yield an index past its end
     return np.asarray(np.minimum(drawn, rows.shape[1] - 1))
