@@ -17,7 +17,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
 COVERAGE := --cov --cov-report=term:skip-covered
 
-.PHONY: verify test test-nightly bench lint format lock clean help
+.PHONY: verify test test-nightly bench record lint format lock clean help
 
 verify: $(BASE)  ## run the audit: every claim checked from first principles (AUDIT_ARGS=...)
 	@$(BIN)/python -m tabular audit $(AUDIT_ARGS)
@@ -30,6 +30,9 @@ test-nightly: $(DEV)  ## the tests marked nightly too, with many more examples e
 
 bench: $(DEV)  ## time tests/benchmarks on one thread
 	@$(PYTEST) tests/benchmarks --benchmark-enable -p no:randomly $(PYTEST_ARGS)
+
+record: $(BASE)  ## run the audit and record it for the README (notebooks/data/audit)
+	@$(BIN)/python notebooks/record_audit.py
 
 lint: $(DEV)  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check --quiet .
