@@ -332,10 +332,10 @@ def test_a_batch_of_chains_is_a_loop(drawn: list[Chain], limit: int) -> None:
     for i, one in enumerate(same):
         values = list(islice(over_time(*one), limit + 41))
         settled = found.horizon[i] == -1
-        # a chain counts as settled once it moves by no more than FLOAT_GAP a step; these either
-        # stand still then or shrink their moves by a quarter a step at least, and sums of a few
-        # numbers round a few times each
-        slack = 8 * horizon.FLOAT_GAP + 16 * (limit + 2) * n * U
+        # a chain counts as settled once it moves by no more than FLOAT_GAP a step; within 12 steps
+        # that happens where it stands still or its moves shrink tenfold a step, so a ninth of
+        # FLOAT_GAP is to come; and sums of a few numbers round a few times a step
+        slack = 2 * horizon.FLOAT_GAP + 16 * (limit + 2) * n * U
         assert found.value[i] <= max(values[: limit + 1]) + slack
         assert found.upper[i] >= max(values) - slack
         if settled:
@@ -387,14 +387,17 @@ def test_recurrent_classes(links: list[list[int]]) -> None:
     matrix = weights / weights.sum(axis=1, keepdims=True)
     expected = closed_classes(matrix)
     exact = exact_array([[Fraction(x, sum(row)) for x in row] for row in links])
-    stored_zeros = sparse.csr_array(
-        (matrix.ravel(), np.indices(matrix.shape)[1].ravel(),
-         np.arange(0, matrix.size + 1, len(matrix)))
-    )  # fmt: skip
-    for chain_matrix in (matrix, exact, sparse.csr_array(matrix), stored_zeros):
+    for chain_matrix in (matrix, exact, sparse.csr_array(matrix)):
         classes = horizon.recurrent_classes(chain_matrix)
         assert {frozenset(map(int, c)) for c in classes} == expected
         assert len(classes) == len(expected)
+
+
+def test_zeros_that_a_sparse_matrix_stores_are_no_links() -> None:
+    """Products with deterministic policies store zeros: the chain below stays where it is."""
+    values, columns, starts = np.array([1.0, 0, 0, 1]), np.array([0, 1, 0, 1]), np.array([0, 2, 4])
+    stored = sparse.csr_array((values, columns, starts), shape=(2, 2))
+    assert [list(map(int, c)) for c in horizon.recurrent_classes(stored)] == [[0], [1]]
 
 
 # The clock
