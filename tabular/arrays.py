@@ -42,7 +42,7 @@ def exact_array(nested: Any) -> Array:
     return flat.reshape(given.shape)
 
 
-def zeros_like_kind(shape: tuple[int, ...], exact: bool) -> Array:
+def zeros(shape: tuple[int, ...], *, exact: bool) -> Array:
     """Zeros of ``shape``: Fractions or floats."""
     return np.full(shape, Fraction(0), dtype=object) if exact else np.zeros(shape)
 

@@ -87,11 +87,11 @@ def examine(seed: int, scale: float, bar: Progress) -> Tally:
     batches = list(random_batches(seed, count(BATCH)))
     for case in bar.over(batches, "random families"):
         tally.add(check(case, max_horizon=200), "random families")
-    _search(tally, seed, count(POPULATION), bar)
+    _search(tally, seed, count(POPULATION), min(GENERATIONS, count(GENERATIONS * 10)), bar)
     return tally
 
 
-def _search(tally: Tally, seed: int, population: int, bar: Progress) -> None:
+def _search(tally: Tally, seed: int, population: int, generations: int, bar: Progress) -> None:
     rng = np.random.default_rng([seed, 4])
     jobs = [(bound, shape) for bound in BOUNDS for shape in SHAPES]
     for bound, shape in bar.over(jobs, "adversarial search"):
@@ -102,7 +102,7 @@ def _search(tally: Tally, seed: int, population: int, bar: Progress) -> None:
             shape,
             rng,
             population=population,
-            generations=GENERATIONS,
+            generations=generations,
             exact_opponents=bound.exact_opponents,
         )
         record = tally.record(bound)

@@ -13,7 +13,7 @@ import numpy as np
 
 from bounds.numbers import Array
 from bounds.profile import ErrorProfile
-from tabular.arrays import is_exact_array, is_sparse
+from tabular.arrays import is_exact_array, is_sparse, zeros
 from tabular.case import Case
 from tabular.evaluation import induced_reward, induced_transition
 from tabular.horizon import MAX_HORIZON, ExpectedError, expected_error
@@ -42,9 +42,13 @@ class Errors:
 
 def total_variation(p: Array, q: Array) -> Array:
     """D_TV(p‖q) = ½ Σ|p − q| over the last axis."""
-    distance = np.abs(p - q).sum(axis=-1) / 2
+    if is_exact_array(p):
+        gap = zeros(p.shape, exact=True)
+        differ = p != q  # comparing rationals is cheaper than subtracting them
+        gap[differ] = np.abs(p[differ] - q[differ])
+        return np.asarray(gap.sum(axis=-1) / 2)
     # float rounding may leave a distance just above 1
-    return np.asarray(distance if is_exact_array(p) else np.minimum(distance, 1.0))
+    return np.asarray(np.minimum(np.abs(p - q).sum(axis=-1) / 2, 1.0))
 
 
 def model_divergence(case: Case) -> Array:

@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from bounds.numbers import Array
-from tabular.arrays import discounted_occupancy, discounted_value, is_sparse, push, pushes
+from tabular.arrays import (
+    discounted_occupancy,
+    discounted_value,
+    is_exact_array,
+    is_sparse,
+    push,
+    pushes,
+    zeros,
+)
 from tabular.case import Case
 
 
@@ -28,6 +36,12 @@ def induced_transition(transition: Any, joint: Array) -> Any:
         starts = np.arange(0, states * actions + 1, actions)
         weights = sparse.csr_array((joint.ravel(), columns, starts))
         return (weights @ transition).tocsr()
+    if is_exact_array(joint):
+        # multiplying rationals is slow, and most of a game's transitions are zero
+        s, a, s_next = np.nonzero(transition)
+        matrix = zeros((joint.shape[0], transition.shape[-1]), exact=True)
+        np.add.at(matrix, (s, s_next), joint[s, a] * transition[s, a, s_next])
+        return matrix
     return (joint[..., None, :] @ transition)[..., 0, :]
 
 

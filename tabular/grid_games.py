@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from tabular.arrays import exact_array, zeros_like_kind
+from tabular.arrays import exact_array, zeros
 from tabular.game import StochasticGame, joint_action
 
 SOURCES = {
@@ -68,8 +68,8 @@ def grid_game(name: str, goals: Cells, barriers: tuple[int, ...]) -> StochasticG
     index = {cells: s for s, cells in enumerate(places)}
     end, actions = len(places), (len(GRID_STEPS),) * 2
     joint = list(product(range(len(GRID_STEPS)), repeat=2))
-    transition = zeros_like_kind((end + 1, len(joint), end + 1), exact=True)
-    reward = zeros_like_kind((2, end + 1, len(joint)), exact=True)
+    transition = zeros((end + 1, len(joint), end + 1), exact=True)
+    reward = zeros((2, end + 1, len(joint)), exact=True)
     for cells, own in product(places, joint):
         s, a = index[cells], joint_action(actions, own)
         for probability, targets in _targets(cells, own, barriers):

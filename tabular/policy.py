@@ -11,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from bounds.numbers import Array
+from tabular.arrays import is_exact_array, zeros
 from tabular.game import StochasticGame
 
 #: One array [..., s, aʲ] an agent.
@@ -42,7 +43,13 @@ def uniform(game: StochasticGame) -> Policies:
 
 def mixed(policy: Array, other: Array, weight: float | Fraction) -> Array:
     """(1 − weight) policy + weight other, at D_TV = weight · D_TV(policy‖other) from ``policy``."""
-    return np.asarray((1 - weight) * policy + weight * other)
+    if not is_exact_array(policy):
+        return np.asarray((1 - weight) * policy + weight * other)
+    out = zeros(policy.shape, exact=True)
+    for part, array in ((1 - weight, policy), (weight, other)):
+        there = array != 0  # multiplying rationals is slow, and most entries are zero
+        out[there] = out[there] + part * array[there]
+    return out
 
 
 def random_policies(

@@ -17,7 +17,7 @@ from math import prod
 import numpy as np
 
 from bounds.numbers import Array, InputError, whole
-from tabular.arrays import exact_array, zeros_like_kind
+from tabular.arrays import exact_array, zeros
 from tabular.game import StochasticGame, check_actions
 
 GAMMA = Fraction(9, 10)
@@ -141,7 +141,7 @@ def coordination(
     played = labels[:, np.arange(n_agents), own]  # [s, a, agent]
     agreed = (played == played[..., :1]).all(axis=-1)
     case = np.where(agreed, played[..., 0], n_actions)
-    worth = zeros_like_kind((n_states, n_actions + 1), exact)
+    worth = zeros((n_states, n_actions + 1), exact=exact)
     if exact:
         whole_worth = rng.integers(1, denominator + 1, size=(n_states, n_actions))
         worth[:, :-1] = exact_array(whole_worth) / denominator
@@ -189,7 +189,7 @@ def _dense_rows(
 ) -> Array:
     """Random distributions, shape [*shape, s_next], each on ``branching`` states."""
     rows = prod(shape)
-    dense = zeros_like_kind((rows, n_states), exact)
+    dense = zeros((rows, n_states), exact=exact)
     successors = _subsets(rows, n_states, branching, rng)
     if exact:
         weights = _exact_parts(rows, branching, denominator, rng)

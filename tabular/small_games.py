@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bounds.numbers import InputError, in_range, whole
-from tabular.arrays import exact_array, zeros_like_kind
+from tabular.arrays import exact_array, zeros
 from tabular.game import StochasticGame
 
 GAMMA = Fraction(9, 10)
@@ -171,7 +171,7 @@ def iterated_prisoners_dilemma() -> StochasticGame:
     Actions: cooperate, defect. γ = 0.96 as published.
     """
     stage = exact_array(_symmetric([[-1, -3], [0, -2]])).reshape(2, 1, 4)
-    transition = zeros_like_kind((5, 4, 5), exact=True)
+    transition = zeros((5, 4, 5), exact=True)
     for a in range(4):
         transition[:, a, 1 + a] = Fraction(1)
     name = "iterated-prisoners-dilemma"
@@ -195,7 +195,7 @@ def unequal_coordination() -> StochasticGame:
     """
     stages = exact_array([[[4, 0, 0], [0, 2, 1]], [[0, 0, 3], [1, 0, 0]]]).reshape(2, 6)
     change = (1 + 2 * exact_array((stages > 0).astype(int))) / 4
-    transition = zeros_like_kind((2, 6, 2), exact=True)
+    transition = zeros((2, 6, 2), exact=True)
     for s in range(2):
         transition[s, :, s] = 1 - change[s]
         transition[s, :, 1 - s] = change[s]
@@ -238,7 +238,7 @@ def river_swim() -> StochasticGame:
     Actions: left, right. The publication pays 10000 for the transitions that stay in the last
     state, 3/10 of the swims there, so R = 3000; 5 is for staying in the first. γ = 0.95.
     """
-    transition = zeros_like_kind((6, 2, 6), exact=True)
+    transition = zeros((6, 2, 6), exact=True)
     for s in range(6):
         transition[s, 0, max(s - 1, 0)] = Fraction(1)
     back, stay, ahead = Fraction(1, 10), Fraction(6, 10), Fraction(3, 10)
@@ -246,7 +246,7 @@ def river_swim() -> StochasticGame:
     for s in range(1, 5):
         transition[s, 1, s - 1 : s + 2] = [back, stay, ahead]
     transition[5, 1, 4:] = [back + stay, ahead]
-    reward = zeros_like_kind((1, 6, 2), exact=True)
+    reward = zeros((1, 6, 2), exact=True)
     reward[0, 0, 0] = Fraction(5)
     reward[0, 5, 1] = 10000 * ahead
     name = "river-swim"
