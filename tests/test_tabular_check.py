@@ -436,15 +436,15 @@ def test_the_table_has_a_line_for_every_bound(
     assert main(["check", str(write_case(tmp_path, leak()))]) == 0
     lines = capsys.readouterr().out.splitlines()
     found = check(leak())
-    table = lines[lines.index("") + 2 : -len(found.not_applicable)]
-    for line, verdict in zip(table, found.verdicts, strict=True):
-        name, about, convention, *_, last = line.replace(", vacuous", "").split()
-        assert (name, about) == (verdict.bound.name, verdict.bound.about)
-        assert convention == verdict.bound.convention
-        assert last == ("FAILS" if name == "theorem1-printed" else "holds")
+    for verdict in found.verdicts:
+        bound = verdict.bound
+        begin = [bound.name, bound.about, bound.convention]
+        (line,) = [line for line in lines if line.split()[:3] == begin]
+        assert ("FAILS" in line) == (bound.name == "theorem1-printed")
+        assert ("holds" in line) != ("FAILS" in line)
         assert ("vacuous" in line) == verdict.vacuous
     for bound, why in found.not_applicable:
-        assert f"{bound.name} ({bound.about}): left out, {why}" in lines
+        assert any(bound.name in line and why in line for line in lines)
 
 
 def test_refuted_bounds_are_certified_on_demand(
