@@ -22,7 +22,7 @@ from there on: the value is then an upper bound, too large by at most span γ^MA
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import reduce
 from typing import Any
@@ -158,23 +158,28 @@ def _decay_exact(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[An
 
 
 def _first_zero(x: Any, c: Any, loss: Any) -> int:
-    """The first t ≥ 1 with x_t = 0 (at most MAX_STEPS): guessed in floats, settled exactly."""
+    """The first t ≥ 1 with x_t = 0, at most MAX_STEPS."""
 
     def alive(t: int) -> bool:
         power, geometric = _power_and_sum(c, t)
         return bool(x * power > loss * geometric)
 
-    gap = float(1 - c)
-    if gap == 1:
-        return 1
-    ratio = float(x) / float(loss) if loss > Fraction(1, 10**300) else math.inf
-    guess = math.log1p(gap * ratio) / -math.log1p(-gap) if gap > 0 else ratio
-    t = max(1, min(MAX_STEPS, math.ceil(min(guess, MAX_STEPS))))
-    while t < MAX_STEPS and alive(t):
-        t += 1
-    while t > 1 and not alive(t - 1):
-        t -= 1
-    return t
+    return _first(alive)
+
+
+def _first(alive: Callable[[int], bool]) -> int:
+    """The first t in 1..MAX_STEPS with ``alive(t)`` false (MAX_STEPS if none): ``alive`` falls once.
+
+    Gallops, then bisects, so that no number is longer than the answer needs.
+    """
+    high = 1
+    while high < MAX_STEPS and alive(high):
+        high = min(2 * high, MAX_STEPS)
+    low = high // 2  # alive, or 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if alive(middle) else (low, middle)
+    return high
 
 
 def decay_from_data(product: Any, q: Any, loss: Any, gamma: Any) -> Any:
@@ -185,12 +190,7 @@ def decay_from_data(product: Any, q: Any, loss: Any, gamma: Any) -> Any:
         if loss == 0 or q in (0, 1):
             rest = gamma * (product - loss) / (1 - gamma) if q == 1 else Fraction(0)
             return product / (1 - gamma * q) if loss == 0 else product - loss + rest
-        guess = math.log(float(loss / product)) / math.log(float(q)) if q < 1 else math.inf
-        steps: Any = max(1, min(MAX_STEPS, math.ceil(min(guess, MAX_STEPS))))
-        while steps < MAX_STEPS and product * q**steps > loss:
-            steps += 1
-        while steps > 1 and product * q ** (steps - 1) <= loss:
-            steps -= 1
+        steps: Any = _first(lambda m: product * q**m > loss)
     else:
         product, q, loss, gamma = (np.asarray(v, dtype=float) for v in (product, q, loss, gamma))
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -34,8 +34,12 @@ class InputError(ValueError):
 
 def shown(value: object, limit: int = 60) -> str:
     """``value`` for an error message: on one line, cut after ``limit`` characters."""
-    if isinstance(value, int) and abs(value) >= 10**limit:
-        return f"a whole number of {value.bit_length()} bits"
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, int | Fraction):
+        bits = max(value.numerator.bit_length(), value.denominator.bit_length())
+        if bits > 3 * limit:  # Python does not print numbers of any length
+            return f"a number of {bits} bits"
     text = str(value) if isinstance(value, Fraction) else repr(value)
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
@@ -99,7 +103,7 @@ def in_range(where: str, value: Any, low: Number, high: Number, *, open_high: bo
         if value.dtype.kind not in "fiu":
             raise InputError(f"{where}: an array of {value.dtype}; give real numbers in {rule}")
         upper = value < float(high) if open_high else value <= float(high)
-        bad = ~((value >= float(low)) & upper)
+        bad = ~((value >= float(low)) & upper & np.isfinite(value))
         if bad.any():
             index = np.argwhere(bad)[0]
             place = where + "".join(f"[{i}]" for i in index)
@@ -128,7 +132,7 @@ def whole(where: str, value: Any, low: int = 0, high: int | None = None) -> Any:
             index = np.argwhere(bad)[0]
             place = where + "".join(f"[{i}]" for i in index)
             raise InputError(f"{place}: {value[tuple(index)]} is not a whole number, {rule}")
-        return value
+        return value.astype(np.int64)  # sums of narrower integers would wrap around
     if isinstance(value, Fraction) and value.denominator == 1:
         value = value.numerator
     if isinstance(value, bool) or not isinstance(value, int | np.integer):

@@ -24,7 +24,6 @@ from typing import Any
 
 from bounds.numbers import InputError, in_range, is_exact, shown, whole
 
-_LARGEST = 10**300  # any real number that is not an overflow waiting to happen
 _SCALARS = (
     "gamma",
     "model_data",
@@ -99,12 +98,12 @@ class ErrorProfile:
             keep("k", whole("k", self.k))
         if self.opponent_lengths is not None:
             self._check_lengths(keep)
-        keep("r_max", in_range("r_max", self.r_max, 0, _LARGEST))
+        keep("r_max", in_range("r_max", self.r_max, 0, inf))
         if self.span is None:
             keep("span", 2 * self.r_max)
         else:
             top = inf if hasattr(self.r_max, "shape") else 2 * self.r_max
-            keep("span", in_range("span", self.span, 0, min(top, _LARGEST)))
+            keep("span", in_range("span", self.span, 0, top))
         if not all(v is None or is_exact(v) for v in self._numbers()):
             for field in _SCALARS:
                 keep(field, _inexact(getattr(self, field)))

@@ -17,6 +17,8 @@ from bounds.numbers import Array, InputError, shown
 
 #: How far the sum of a float distribution may be from 1.
 SUM_TOLERANCE = 1e-9
+#: Largest reward of a float game, so that discounted sums and their products stay finite.
+MAX_FLOAT = 1e100
 #: Residual, relative to the right-hand side, at which iterative solves of sparse systems stop.
 SOLVE_TOLERANCE = 1e-12
 
@@ -57,6 +59,17 @@ def check_finite(key: str, array: Array) -> None:
         raise InputError(
             f"{_at(key, index)}: {array[tuple(index)]} is not a finite number; correct it"
         )
+
+
+def check_size(key: str, array: Array) -> None:
+    """``InputError`` naming the first float entry beyond ``MAX_FLOAT``: sums would overflow."""
+    if is_exact_array(array):
+        return
+    bad = np.abs(array) > MAX_FLOAT
+    if bad.any():
+        index = np.argwhere(bad)[0]
+        value = array[tuple(index)]
+        raise InputError(f"{_at(key, index)}: {value} is beyond {MAX_FLOAT:g}; rescale the rewards")
 
 
 def check_distribution(key: str, array: Any) -> None:

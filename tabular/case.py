@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 
 from bounds.numbers import Array, InputError, in_range, whole
-from tabular.arrays import check_distribution, check_finite, is_exact_array, is_sparse
+from tabular.arrays import (
+    check_distribution,
+    check_finite,
+    check_size,
+    is_exact_array,
+    is_sparse,
+)
 from tabular.game import StochasticGame, check_actions
 from tabular.policy import Policies, joint_policy, replaced
 
@@ -69,6 +75,7 @@ class Case:
             check_distribution(key, getattr(self, key))
         _check_shape("reward", self.reward, (*batch, s, self.joint_actions))
         check_finite("reward", self.reward)
+        check_size("reward", self.reward)
         for key in ("policies", "data_policies", "opponent_models"):
             self._check_policies(key, batch)
         self._check_lengths()

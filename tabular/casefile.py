@@ -70,15 +70,16 @@ def load_case(path: Path) -> Case:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in the file at ``path``, numbers checked for length, keys for repetition."""
+    name = " ".join(str(path).split("\n"))
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise InputError(f"{name}: cannot be read ({error.strerror})") from error
     if len(data) > MAX_BYTES:
-        raise InputError(f"{path}: larger than {MAX_BYTES} bytes; that is the most that is read")
+        raise InputError(f"{name}: larger than {MAX_BYTES} bytes; that is the most that is read")
     if not data.strip():
-        raise InputError(f"{path}: empty; a case is one JSON object")
+        raise InputError(f"{name}: empty; a case is one JSON object")
     try:
         value = json.loads(
             data.decode("utf-8-sig"),
@@ -88,14 +89,14 @@ def read_json(path: Path) -> dict[str, Any]:
             object_pairs_hook=_unique,
         )
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from error
+        raise InputError(f"{name}: not UTF-8 text (byte {error.start})") from error
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise InputError(f"{path}: not JSON: {error.msg} at {place}") from error
+        raise InputError(f"{name}: not JSON: {error.msg} at {place}") from error
     except RecursionError as error:
-        raise InputError(f"{path}: nested too deeply for a case") from error
+        raise InputError(f"{name}: nested too deeply for a case") from error
     if not isinstance(value, dict):
-        raise InputError(f"{path}: holds {_kind(value)}; a case is one JSON object")
+        raise InputError(f"{name}: holds {_kind(value)}; a case is one JSON object")
     return value
 
 
@@ -113,8 +114,11 @@ def _checked(convert: Callable[[str], int | float]) -> Callable[[str], Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        repeated = next(k for i, (k, _) in enumerate(pairs) if k in dict(pairs[:i]))
-        raise InputError(f"{shown(repeated)}: the key stands twice; keep one")
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise InputError(f"{shown(key)}: the key stands twice; keep one")
+            seen.add(key)
     return found
 
 
@@ -171,13 +175,14 @@ def parse_case(value: dict[str, Any]) -> Case:
     def numbers(key: str, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(number(f"{key}[{j}]", array) for j, array in enumerate(arrays))
 
+    rewards = seen.settle("reward", reward)
     return Case(
         gamma=gamma if seen.exact else _to_float("gamma", gamma),
         actions=sizes,
         ego=ego,
         initial=number("initial", initial),
         transition=number("transition", transition),
-        reward=number("reward", reward[ego] if reward.ndim == 3 else reward),
+        reward=rewards[ego] if rewards.ndim == 3 else rewards,
         policies=numbers("policies", current),
         data_policies=numbers("data_policies", data),
         model_transition=number("model_transition", model),
@@ -197,7 +202,7 @@ def _check_keys(value: dict[str, Any]) -> None:
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
             raise InputError(f"{shown(key)}: not a key of a case; {hint}")
     if value.get("format", FORMAT) != FORMAT:
-        raise InputError(f'format: {shown(value["format"])}; this reads "{FORMAT}"')
+        raise InputError(f'format: {_kind(value["format"])}; this reads "{FORMAT}"')
     single = isinstance(value.get("actions"), list) and len(value["actions"]) == 1
     for key in REQUIRED:
         if key not in value and not (key == "opponent_models" and single):

@@ -97,7 +97,7 @@ def lanes_with_exploration(
 
     States: lanes F_0, F_1, …, and L (r_hi for ever), B (r_lo for ever). Own actions: r, d, x, and
     for opponents also y, w. In F_u, the first rule that fits decides: any w: r_lo, to B; any d: to
-    L in reality and to B in the model; any x or y: to L; all r: to F_{u+1} with probability 1 − δ_u,
+    L in reality and to B in the model; any x or y: to L; all r: to F_{u+1} with probability 1−δ_u,
     else to L in reality and to B in the model. All but the first pay r_hi.
     πʲ plays d with probability ε_πʲ, y with ε_π̂ʲ, else r; π_Dʲ plays x in place of d, π̂ʲ plays w in
     place of y. With κ = (1 − ε_πⁱ) Π (1 − ε_πʲ − ε_π̂ʲ), x_0 = 1 and x_{u+1} = (κ x_u − ε_m)⁺, the

@@ -121,9 +121,11 @@ def recurrent_classes(matrix: Any) -> list[Array]:
 def _sparse_classes(matrix: Any) -> list[Array]:
     from scipy.sparse.csgraph import connected_components
 
-    count, label = connected_components(matrix, directed=True, connection="strong")
-    entries = matrix.tocoo()
-    crossing = (label[entries.row] != label[entries.col]) & (entries.data != 0)
+    links = matrix.copy()
+    links.eliminate_zeros()
+    count, label = connected_components(links, directed=True, connection="strong")
+    entries = links.tocoo()
+    crossing = label[entries.row] != label[entries.col]
     leaves = np.zeros(count, dtype=bool)
     leaves[label[entries.row[crossing]]] = True
     return [np.flatnonzero(label == c) for c in np.flatnonzero(~leaves)]
@@ -165,7 +167,7 @@ def _absorption(inner: Array, into: Array, exact: bool) -> Array:
 def _batched(initial: Array, matrix: Array, error: Array, max_horizon: int) -> ExpectedError:
     """All chains of a batch side by side, with the constant majorant max_s Pᵗe.
 
-    A chain also counts as settled once its distribution stays the same to ``FLOAT_GAP``.
+    A chain also counts as settled once its distribution stays exactly the same.
     """
     batch = initial.shape[:-1]
     initial, error = initial.reshape(-1, initial.shape[-1]), error.reshape(-1, error.shape[-1])
@@ -178,7 +180,7 @@ def _batched(initial: Array, matrix: Array, error: Array, max_horizon: int) -> E
         upper[open_] = np.maximum(value[open_], ahead.max(axis=-1))
         value[open_] = np.maximum(value[open_], (distribution * error[open_]).sum(axis=-1))
         following = push(distribution, matrix[open_])
-        still = np.abs(following - distribution).sum(axis=-1) <= FLOAT_GAP
+        still = (following == distribution).all(axis=-1)
         upper[open_[still]] = value[open_[still]]
         upper = np.maximum(upper, value)
         keep = upper[open_] - value[open_] > FLOAT_GAP

@@ -41,8 +41,8 @@ def check_table(result: Check) -> str:
                 v.bound.name,
                 v.bound.about,
                 v.bound.convention,
-                short(float(v.discrepancy)),
-                short(float(v.value)),
+                short(v.discrepancy),
+                short(v.value),
                 "-" if v.tightness is None else f"{float(v.tightness):.4f}",
                 verdict + (", vacuous" if v.vacuous else ""),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -27,4 +28,9 @@ def short(value: Any, digits: int = 6) -> str:
             return str(value.numerator)
         if max(abs(value.numerator), value.denominator) < 10**4:
             return f"{value.numerator}/{value.denominator}"
-    return f"{float(value):.{digits}g}"
+        try:
+            value = float(value)
+        except OverflowError:  # beyond floats, decimals still have exponents
+            wide = Context(prec=digits + 2, Emax=MAX_EMAX, Emin=MIN_EMIN)
+            return f"{wide.divide(Decimal(value.numerator), Decimal(value.denominator)):.{digits}g}"
+    return f"{value:.{digits}g}"

@@ -79,6 +79,11 @@ def test_numbers_too_long_to_print_are_refused_in_one_line(field: str) -> None:
         sys.set_int_max_str_digits(digits)
 
 
+@pytest.mark.parametrize("field", SCALARS)
+def test_messages_are_short_enough_to_read(field: str) -> None:
+    assert len(refused(**{field: -1})) < 120
+
+
 @pytest.mark.parametrize("value", [1, 1.0, Fraction(1), np.float32(1), np.array([0.5, 1.0])])
 def test_a_discount_of_one_is_refused(value: Any) -> None:
     assert refused(gamma=value).startswith("gamma")

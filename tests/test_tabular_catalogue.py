@@ -160,8 +160,7 @@ def in_gambit(stage: StochasticGame) -> pygambit.StrategicGame:
 
 def probabilities(profile: pygambit.MixedStrategyProfile) -> tuple[list[Fraction | int], ...]:
     return tuple(
-        [Fraction(str(weight)) for _, weight in profile[player].items()]
-        for player in profile.game.players
+        [Fraction(str(weight)) for _, weight in profile[player]] for player in profile.game.players
     )
 
 
@@ -188,7 +187,7 @@ def test_jordans_game_has_one_equilibrium() -> None:
     assert regret(stage, ([HALF] * 2,) * 3) == 0
     (found,) = pygambit.nash.enumpoly_solve(in_gambit(stage)).equilibria
     # enumpoly answers in floats, by its default to six digits
-    mixed = [float(x) for player in found.game.players for _, x in found[player].items()]
+    mixed = [float(x) for player in found.game.players for _, x in found[player]]
     assert mixed == [pytest.approx(0.5, abs=1e-6)] * 6
 
 
