@@ -40,14 +40,7 @@ from tabular.strategies import distributions, errors, games
 
 #: Unit roundoff of float64.
 U = 2.0**-53
-#: Numbers in a transition up to which a game is small.
-SMALL = 5000
-
-SMALL_EXACT = [
-    name
-    for name, entry in CATALOGUE.items()
-    if (game := entry.build()).is_exact and game.n_states**2 * game.joint_actions <= SMALL
-]
+SMALL = [name for name in CATALOGUE if name not in ("grid-game-1", "grid-game-2", "soccer")]
 
 
 # Distributions
@@ -143,7 +136,7 @@ def test_errors_are_what_was_asked_for(
     assert (case.reward == game.reward[ego]).all()
 
 
-@pytest.mark.parametrize("name", SMALL_EXACT)
+@pytest.mark.parametrize("name", SMALL)
 def test_games_of_the_catalogue_make_cases_on_which_valid_bounds_hold(name: str) -> None:
     game = find(name).build()
     case = perturbed_case(game, np.random.default_rng(5), branch_length=2)
@@ -215,7 +208,7 @@ def test_games_lists_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
         assert row["title"]
 
 
-@pytest.mark.parametrize("name", SMALL_EXACT)
+@pytest.mark.parametrize("name", SMALL)
 def test_case_writes_a_file_that_check_reads(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
