@@ -17,6 +17,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -85,13 +86,12 @@ class Bound:
         """
         if set(values) != set(self.symbols):
             raise InputError(f"{self.name} is a function of {', '.join(self.symbols)}")
-        arrays = {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
-        if not arrays:
+        if not any(isinstance(v, np.ndarray) for v in values.values()):
             return self.formula(**values)
+        values = {name: _inexact(v) for name, v in values.items()}
+        arrays = {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
         size = np.broadcast_shapes(*(a.shape for a in arrays.values()))
-        if np.prod(size, dtype=np.int64) <= BLOCK or any(
-            a.dtype == object for a in arrays.values()
-        ):
+        if np.prod(size, dtype=np.int64) <= BLOCK:
             return self.formula(**values)
         return _by_blocks(self.formula, values, arrays)
 
@@ -121,6 +121,13 @@ class Bound:
     def largest_of(self, span: Any, gamma: Any) -> Any:
         """span/(1 − γ), or span in the normalised convention."""
         return span if self.convention == "normalised" else span / (1 - gamma)
+
+
+def _inexact(value: Any) -> Any:
+    """Floats and wide integers: what NumPy computes with in full speed and without wrapping."""
+    if isinstance(value, np.ndarray):
+        return value.astype(np.int64 if value.dtype.kind in "iu" else float, copy=False)
+    return float(value) if isinstance(value, Fraction) else value
 
 
 def _by_blocks(

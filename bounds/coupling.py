@@ -16,7 +16,8 @@ c_l = Π_{j: l ≤ nⱼ or nⱼ = k} (1 − ε_π̂ʲ) in place of c̄, and the 
 c_{min(t,k)+1}. Everything is summed in closed form: the factors are constant between the nⱼ.
 
 In exact arithmetic a coupled mass that survives more than ``MAX_STEPS`` steps is counted as lost
-from there on: the value is then an upper bound, too large by at most span γ^MAX_STEPS / (1 − γ).
+from there on (earlier, where the numbers would outgrow ``MAX_BITS`` bits): the value is then an
+upper bound, too large by at most span γᵗ / (1 − γ), t the steps summed.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from bounds.symbols import lengths, survival
 
 #: Steps after which exact sums stop and count the rest as lost (see the module).
 MAX_STEPS = 10_000
+#: Length, in bits, that the powers in an exact sum may reach.
+MAX_BITS = 200_000
 
 
 def sup(profile: ErrorProfile, branched: bool) -> Any:
@@ -149,7 +152,8 @@ def _decay_exact(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[An
         return x / (1 - gamma * c), (x if c == 1 else Fraction(0))
     if length == 0 or x == 0:
         return Fraction(0), x
-    steps = min(length, MAX_STEPS, _first_zero(x, c, loss) if loss > 0 else math.inf)
+    most = _most_steps(c, loss, gamma)
+    steps = min(length, most if loss == 0 else _first_zero(x, c, loss, most))
     power, geometric = _power_and_sum(c, steps - 1)
     last = x * power - loss * geometric
     spent = loss * gamma * (1 - gamma ** (steps - 1)) / (1 - gamma)
@@ -157,24 +161,30 @@ def _decay_exact(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[An
     return total, positive(c * last - loss) if steps == length else Fraction(0)
 
 
-def _first_zero(x: Any, c: Any, loss: Any) -> int:
-    """The first t ≥ 1 with x_t = 0, at most MAX_STEPS."""
+def _most_steps(*numbers: Any) -> int:
+    """How many steps an exact sum with these factors may have."""
+    bits = sum(x.numerator.bit_length() + x.denominator.bit_length() for x in numbers)
+    return max(1, min(MAX_STEPS, MAX_BITS // bits))
+
+
+def _first_zero(x: Any, c: Any, loss: Any, most: int) -> int:
+    """The first t ≥ 1 with x_t = 0, at most ``most``."""
 
     def alive(t: int) -> bool:
         power, geometric = _power_and_sum(c, t)
         return bool(x * power > loss * geometric)
 
-    return _first(alive)
+    return _first(alive, most)
 
 
-def _first(alive: Callable[[int], bool]) -> int:
-    """The first t in 1..MAX_STEPS with ``alive(t)`` false (MAX_STEPS if none): ``alive`` falls once.
+def _first(alive: Callable[[int], bool], most: int) -> int:
+    """The first t in 1..most with ``alive(t)`` false, else ``most``; ``alive`` falls once.
 
     Gallops, then bisects, so that no number is longer than the answer needs.
     """
     high = 1
-    while high < MAX_STEPS and alive(high):
-        high = min(2 * high, MAX_STEPS)
+    while high < most and alive(high):
+        high = min(2 * high, most)
     low = high // 2  # alive, or 0
     while high - low > 1:
         middle = (low + high) // 2
@@ -190,7 +200,8 @@ def decay_from_data(product: Any, q: Any, loss: Any, gamma: Any) -> Any:
         if loss == 0 or q in (0, 1):
             rest = gamma * (product - loss) / (1 - gamma) if q == 1 else Fraction(0)
             return product / (1 - gamma * q) if loss == 0 else product - loss + rest
-        steps: Any = _first(lambda m: product * q**m > loss)
+        most = _most_steps(q, loss, gamma)
+        steps: Any = _first(lambda m: product * q**m > loss, most)
     else:
         product, q, loss, gamma = (np.asarray(v, dtype=float) for v in (product, q, loss, gamma))
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -199,7 +199,8 @@ def _leaving(kappa: Fraction, error: Fraction) -> list[Fraction]:
     """δ_u for the lanes that are needed; the last lane leads to itself, with δ = 0, or ends."""
     if error == 0 or kappa == 0:
         return [Fraction(0)]
-    mass, leave = Fraction(1), []
+    mass = Fraction(1)
+    leave: list[Fraction] = []
     while mass > 0:
         if len(leave) == MAX_LANES:
             raise InputError(
