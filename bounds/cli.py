@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 import tyro
 
 from bounds.bound import Bound
+from bounds.cli_planning import Allocate, Plan, run_allocate, run_plan
+from bounds.cli_setting import Setting, setting_profile
 from bounds.commands import run
-from bounds.numbers import InputError, parse_number, whole
-from bounds.profile import ErrorProfile
 from bounds.published import BOUNDS, find
 from bounds.tree import formula_text
 
@@ -33,28 +33,6 @@ class Show:
 
     name: tyro.conf.Positional[str]
     """Name of the bound, as in `list`."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """The errors at which a bound is evaluated. Numbers may be decimals or rationals p/q."""
-
-    gamma: str
-    """Discount, 0 <= gamma < 1."""
-    k: str | None = None
-    """Branch length; needed by bounds about the branched return."""
-    model_error: str = "0"
-    """Model error, of the kind (expected or sup) that the bound is stated in."""
-    policy_shift: tuple[str, ...] = ()
-    """One policy shift an agent, the ego agent first; left out: all 0."""
-    opponent_model: tuple[str, ...] = ()
-    """One opponent model error an opponent; left out: all 0."""
-    opponent_lengths: tuple[str, ...] = ()
-    """One length n_j an opponent; left out: all k."""
-    r_max: str = "1"
-    """max |R|."""
-    span: str | None = None
-    """max R - min R; left out: 2 r_max."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +78,12 @@ Commands = (
     | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Plot, tyro.conf.subcommand("plot")]
+    | Annotated[Plan, tyro.conf.subcommand("plan")]
+    | Annotated[Allocate, tyro.conf.subcommand("allocate")]
 )
 
 
-def execute(command: List | Show | Evaluate | Plot) -> int:
+def execute(command: List | Show | Evaluate | Plot | Plan | Allocate) -> int:
     """Run one parsed command; returns the exit code."""
     match command:
         case List():
@@ -114,6 +94,10 @@ def execute(command: List | Show | Evaluate | Plot) -> int:
             _evaluate(command)
         case Plot():
             _plot(command)
+        case Plan():
+            run_plan(command)
+        case Allocate():
+            run_allocate(command)
     return 0
 
 
@@ -152,40 +136,6 @@ def _show(command: Show) -> None:
         print(f"  formula:    {formula or 'a sum over a recursion; docstring of bounds.coupling'}")
         if formula:
             print(f"  LaTeX:      {bound.latex}")
-
-
-def setting_profile(setting: Setting) -> ErrorProfile:
-    """The exact ``ErrorProfile`` that a command line describes."""
-
-    def number(flag: str, text: str) -> object:
-        return parse_number(text, f"--{flag}")
-
-    def each(flag: str, texts: tuple[str, ...]) -> tuple[object, ...]:
-        return tuple(parse_number(text, f"--{flag}[{j}]") for j, text in enumerate(texts))
-
-    shift = each("policy-shift", setting.policy_shift)
-    hat = each("opponent-model", setting.opponent_model)
-    n = len(shift) or len(hat) + 1
-    k = None if setting.k is None else whole("--k", parse_number(setting.k, "--k"))
-    if k is not None and k > 10**6:
-        raise InputError(f"--k: {setting.k} is beyond 1000000; choose a shorter branch")
-    lengths = tuple(
-        whole(f"--opponent-lengths[{j}]", x)
-        for j, x in enumerate(each("opponent-lengths", setting.opponent_lengths))
-    )
-    error = number("model-error", setting.model_error)
-    return ErrorProfile(
-        gamma=number("gamma", setting.gamma),
-        policy_shift=shift or (0,) * n,
-        opponent_model=hat or (0,) * (n - 1),
-        model_data=error,
-        model_current=error,
-        model_sup=error,
-        k=k,
-        opponent_lengths=lengths or None,
-        r_max=number("r-max", setting.r_max),
-        span=None if setting.span is None else number("span", setting.span),
-    )
 
 
 def _evaluate(command: Evaluate) -> None:

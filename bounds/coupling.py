@@ -62,7 +62,7 @@ def data(profile: ErrorProfile) -> Any:
     )
     error = profile.require("model_data", "coupling-data")
     together, _ = decay(1, kappa, error, gamma, math.inf)
-    return profile.span * (1 / (1 - gamma) - survival(profile.opponent_model) * together)
+    return profile.span * positive(1 / (1 - gamma) - survival(profile.opponent_model) * together)
 
 
 def _bound(profile: ErrorProfile, branched: bool, keep: Any, lose: Any) -> Any:
@@ -71,7 +71,7 @@ def _bound(profile: ErrorProfile, branched: bool, keep: Any, lose: Any) -> Any:
     c_bar = survival(profile.opponent_model)
     if not branched:
         together, _ = decay(1, keep * c_bar, lose, gamma, math.inf)
-        return profile.span * (1 / (1 - gamma) - c_bar * together)
+        return profile.span * positive(1 / (1 - gamma) - c_bar * together)
     k = profile.require("k", "a bound about the branched return")
     k = k.numerator if isinstance(k, Fraction) else k
     # whole numbers, not Fractions, to start from: arrays of floats must stay arrays of floats
@@ -94,7 +94,7 @@ def _bound(profile: ErrorProfile, branched: bool, keep: Any, lose: Any) -> Any:
     )
     q = survival(profile.policy_shift)
     total = total + gamma**k * last * decay_from_data(product, q, loss, gamma)
-    return profile.span * (1 / (1 - gamma) - total)
+    return profile.span * positive(1 / (1 - gamma) - total)
 
 
 def _all(length: Any, k: Any) -> bool:
@@ -164,7 +164,7 @@ def _decay_exact(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[An
 def _most_steps(*numbers: Any) -> int:
     """How many steps an exact sum with these factors may have."""
     bits = sum(x.numerator.bit_length() + x.denominator.bit_length() for x in numbers)
-    return max(1, min(MAX_STEPS, MAX_BITS // bits))
+    return max(1, min(MAX_STEPS, int(MAX_BITS // bits)))
 
 
 def _first_zero(x: Any, c: Any, loss: Any, most: int) -> int:
@@ -226,7 +226,7 @@ def _power_and_sum(c: Any, n: Any) -> tuple[Any, Any]:
 
 
 def positive(x: Any) -> Any:
-    """max(x, 0), for exact numbers, floats and arrays."""
+    """max(x, 0), for exact numbers, floats (whose rounding may leave −10⁻¹⁶) and arrays."""
     return max(x, Fraction(0)) if is_exact(x) else _scalar(np.fmax(x, 0.0))
 
 

@@ -308,7 +308,7 @@ def test_decay_without_end_is_the_limit(
 def check_decay_from_data(
     decay_from_data: Callable[..., Any], product: Any, q: Any, loss: Any, gamma: Any
 ) -> None:
-    """Σ_{m≥0} γᵐ (product qᵐ − loss)⁺ between its first 40 terms and those plus the largest rest."""
+    """Σ_{m≥0} γᵐ (product qᵐ − loss)⁺: its first 40 terms, and at most the 41st for ever."""
     masses = [max(product * q**m - loss, Fraction(0)) for m in range(41)]
     head = sum(gamma**m * x for m, x in enumerate(masses[:40]))
     assert head <= decay_from_data(product, q, loss, gamma)
@@ -516,6 +516,19 @@ def test_giving_up_after_some_steps_gives_an_upper_bound(
         found = value_of(name, about)(p)
     # docstring of the module: too large by at most span γ^MAX_STEPS/(1 − γ)
     assert true <= found <= true + p.span * p.gamma**steps / (1 - p.gamma)
+
+
+@pytest.mark.parametrize("bits", [1, 50, 400])
+@pytest.mark.parametrize(("name", "about"), EVERY)
+@FEW
+@given(p=profiles(most_steps=20))
+def test_giving_up_on_long_numbers_gives_an_upper_bound(
+    name: str, about: str, bits: int, p: ErrorProfile
+) -> None:
+    true = value_of(name, about)(p)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coupling, "MAX_BITS", bits)
+        assert true <= value_of(name, about)(p) <= p.span / (1 - p.gamma)
 
 
 # Arrays

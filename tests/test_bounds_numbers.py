@@ -297,7 +297,7 @@ def test_whole_names_the_first_offending_index(values: list[int], limited: bool)
     if place:
         assert refusal(whole, "k", array, 0, high).startswith(f"k{place}: ")
     else:
-        assert whole("k", array, 0, high) is array
+        assert whole("k", array, 0, high).tolist() == values
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint64, np.float32, np.float64])
@@ -306,6 +306,12 @@ def test_arrays_of_every_real_kind_may_lie_in_range(kind: Any) -> None:
     assert in_range("eps", array, 0, 1) is array
     assert refusal(in_range, "eps", array, 0, 1, open_high=True).startswith("eps[1]: ")
     if array.dtype.kind in "iu":
-        assert whole("k", array, 0, 1) is array
+        assert whole("k", array, 0, 1).tolist() == [0, 1, 1]
     else:
         assert refusal(whole, "k", array, 0, 1).startswith("k[0]: ")
+
+
+def test_unsigned_integers_do_not_become_negative() -> None:
+    array = np.array([0, 2**64 - 1], dtype=np.uint64)
+    kept, message = attempt(whole, "k", array)
+    assert message.startswith("k[1]: ") or kept.tolist() == [0, 2**64 - 1]

@@ -74,9 +74,18 @@ def test_numbers_too_long_to_print_are_refused_in_one_line(field: str) -> None:
     digits = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
     try:
-        assert refused(**{field: Fraction(10**5000, 3)}).startswith(f"{field}: ")
+        for value in (Fraction(-(10**5000), 3), Fraction(10**5000, 3)):
+            if field != "r_max" or value < 0:
+                assert refused(**{field: value}).startswith(f"{field}: ")
     finally:
         sys.set_int_max_str_digits(digits)
+
+
+@pytest.mark.parametrize("field", ["r_max", "span"])
+def test_rewards_beyond_floats_are_refused_where_they_must_be_floats(field: str) -> None:
+    huge = {"r_max": 10**400, "span": 10**400 if field == "span" else 1}
+    assert ErrorProfile(**{**VALID, **huge}).r_max == 10**400
+    assert refused(**huge, gamma=0.5).startswith(("r_max: ", "span: "))
 
 
 @pytest.mark.parametrize("field", SCALARS)
@@ -202,7 +211,7 @@ ANYTHING = st.one_of(
     st.binary(max_size=3),
     st.decimals(),
     st.sampled_from(
-        [10**300, Fraction(1, 10**300), np.float32(0.5), np.int8(1), np.complex128(0.5)]
+        [10**400, 0.5, Fraction(1, 10**400), np.float32(0.5), np.int8(1), np.complex128(0.5)]
     ),
     st.sampled_from(
         [np.array(0.5), np.array([0, 1]), np.array([[0.5]]), np.array([]), np.ma.masked]
