@@ -119,7 +119,8 @@ def _sweep(profile: ErrorProfile) -> tuple[int, tuple[int, ...], Array, Array]:
             cost = size - m
             # action k + 1 is played by the same models as action k (nⱼ = k: throughout)
             ahead = last[m] if step == k else worth[m]
-            value = np.broadcast_to(models[m] * (1 + keep * ahead), most + 1)
+            value = models[m] * (1 + keep * np.fmax(ahead, 0))
+            value = np.broadcast_to(np.where(ahead >= 0, value, -np.inf), most + 1)
             candidates[m, cost:] = value[: most + 1 - cost]
         running = np.full(most + 1, -np.inf)
         pick = np.zeros(most + 1, dtype=np.int16)
