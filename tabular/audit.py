@@ -28,6 +28,7 @@ from bounds.proofs import opponent_term_bracket
 from bounds.published import BOUNDS, names
 from bounds.tree import formula_text
 from tabular.audit_games import SHAPES, catalogue_cases, corner_cases, random_batches
+from tabular.audit_theory import theory_claims
 from tabular.case import Case
 from tabular.certificate import opponent_term, refutation, save
 from tabular.check import check
@@ -39,6 +40,7 @@ CATALOGUE_ROUNDS = 2
 CORNERS = 600
 BATCH = 2500
 POPULATION = 800
+ATTAINING = 100
 GENERATIONS = 25
 #: The constant within which Section 5.1's ≃ would have to hold.
 OPPONENT_TERM_FACTOR = 2
@@ -55,7 +57,7 @@ def run_audit(out: Path | None, seed: int, scale: float, *, plots: bool = True) 
     started = time.monotonic()
     with progress() as bar:
         tally = examine(seed, scale, bar)
-        claims = conclude(tally, folder, seed, bar)
+        claims = conclude(tally, folder, seed, scale, bar)
     write_ledger(claims, folder / "ledger.json")
     manifest = _manifest(seed, scale, time.monotonic() - started)
     write_json(folder / "manifest.json", manifest)
@@ -110,8 +112,10 @@ def _search(tally: Tally, seed: int, population: int, generations: int, bar: Pro
         tally.add(check(found.case, [bound]), "adversarial search")
 
 
-def conclude(tally: Tally, folder: Path, seed: int, bar: Progress) -> list[Claim]:
+def conclude(tally: Tally, folder: Path, seed: int, scale: float, bar: Progress) -> list[Claim]:
     """The ledger's rows; certificates of the refuted ones are written to ``folder``."""
+    count = max(5, round(ATTAINING * scale))
+    theory = [c for _ in bar.over(range(1), "theory") for c in theory_claims(folder, seed, count)]
     claims = [
         _claim(name, [r for r in tally.records.values() if r.bound.name == name], folder)
         for name in bar.over(names(), "certificates")
@@ -120,7 +124,7 @@ def conclude(tally: Tally, folder: Path, seed: int, bar: Progress) -> list[Claim
     claims = [
         Claim(renamed.get(c.id, c.id), c.statement, c.source, c.status, c.evidence) for c in claims
     ]
-    return [*claims, *_opponent_term_claims(folder, seed)]
+    return [*claims, *_opponent_term_claims(folder, seed), *theory]
 
 
 def _claim(name: str, records: list[Record], folder: Path) -> Claim:

@@ -6,12 +6,11 @@
     @given(cases())
     def test_my_bound(case): ...
 
-This module needs Hypothesis (``pip install hypothesis``), which nothing else in the package does.
-
-Everything shrinks towards one agent, one state, one action, γ = 0 and no errors. Corners are
-common: point masses, zeros, γ = 0, branch length 0, opponent-wise lengths 0 and k, models that
-equal the truth, lie near it, or have nothing to do with it. Exact numbers (the default) are
-Fractions with small denominators; float ones (``exact=False``) are normalised arbitrary floats.
+This module, and no other of the package, needs Hypothesis (``pip install hypothesis``). Everything
+shrinks towards one agent, one state, one action, γ = 0 and no errors. Corners are common: point
+masses, zeros, γ = 0, branch length 0, opponent-wise lengths 0 and k, models that equal the truth,
+lie near it, or have nothing to do with it. Exact numbers (the default) are Fractions with small
+denominators; float ones (``exact=False``) are normalised arbitrary floats.
 """
 
 from __future__ import annotations
@@ -35,11 +34,9 @@ from tabular.policy import Policies, mixed
 
 Strategy = st.SearchStrategy
 
-#: Joint actions and states of a drawn game: enough to have every kind of structure, quick to check.
-MAX_JOINT_ACTIONS = 6
-MAX_STATES = 4
-#: Sizes up to which exact distributions are picked from a list, one choice each: quick to shrink.
-_LISTED = 4
+#: Joint actions and states of a drawn game: enough for every kind of structure, quick to check.
+MAX_JOINT_ACTIONS, MAX_STATES = 6, 4
+_LISTED = 4  #: sizes up to which exact distributions are picked from a list: quick to shrink
 _DENOMINATORS = (1, 2, 3, 4)
 _GAMMAS = tuple(map(Fraction, ("0", "1/2", "9/10", "1/3", "19/20", "99/100")))
 _REWARDS = tuple(map(Fraction, ("0", "1", "-1", "1/2", "2", "-3", "-1/3", "10")))
@@ -98,11 +95,12 @@ def _games(
     joint = prod(sizes)
     reward = st.sampled_from(_REWARDS)
     numbers: Strategy[Any] = reward if exact else reward.map(float) | st.floats(-10, 10)
-    rewards = draw(st.tuples(*[numbers] * (len(sizes) * s * joint)))
+    drawn = list(draw(st.tuples(*[numbers] * (len(sizes) * s * joint))))
+    rewards = exact_array(drawn) if exact else np.array(drawn)
     return StochasticGame(
         sizes,
         draw(tables((s, joint, s), exact=exact)),
-        _array(rewards, (len(sizes), s, joint), exact),
+        rewards.reshape(len(sizes), s, joint),
         draw(distributions(s, exact=exact)),
         draw(discounts(exact=exact)) if gamma is None else gamma,
     )
@@ -147,8 +145,7 @@ def cases(
     branched: whether there is a branch length (and then perhaps opponent-wise lengths); None:
     either. exact_opponents: leave the opponents without models.
     """
-    game = games(exact=exact, actions=actions, n_states=n_states, gamma=gamma)
-    return _cases(game, exact, branched, exact_opponents)
+    return _cases(_games(exact, actions, n_states, gamma), exact, branched, exact_opponents)
 
 
 @st.composite
@@ -227,7 +224,7 @@ def _branch_lengths(branched: bool | None) -> Strategy[int | None]:
 
 def _lengths(k: int) -> Strategy[int]:
     """nⱼ in 0..k, with 0 and k more often than the rest."""
-    return st.sampled_from((k, 0)) | st.integers(0, k)
+    return st.sampled_from((k, 0, (k + 1) // 2)) | st.integers(0, k)
 
 
 def _action_sets() -> Strategy[tuple[int, ...]]:
@@ -250,7 +247,3 @@ def _listed(size: int) -> tuple[Array, ...]:
 
 def _weighted(weights: Sequence[int]) -> Array:
     return exact_array([Fraction(w, sum(weights)) for w in weights])
-
-
-def _array(numbers: Sequence[Any], shape: tuple[int, ...], exact: bool) -> Array:
-    return (exact_array(list(numbers)) if exact else np.array(numbers)).reshape(shape)
