@@ -71,5 +71,9 @@ def table(claims: Sequence[Claim]) -> str:
 
 def markdown(claims: Sequence[Claim]) -> str:
     """The same table in Markdown."""
-    rows = [f"| `{c.id}` | {c.status} | {c.summary} |" for c in claims]
+
+    def cell(text: str) -> str:
+        return text.replace("|", "\\|").replace("\n", " ")
+
+    rows = [f"| `{c.id}` | {c.status} | {cell(c.summary)} |" for c in claims]
     return "\n".join(["| claim | status | evidence |", "| --- | --- | --- |", *rows])

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -15,6 +15,7 @@ from bounds.bound import Bound
 from bounds.cli_planning import Allocate, Plan, run_allocate, run_plan
 from bounds.cli_setting import Setting, setting_profile
 from bounds.commands import run
+from bounds.numbers import decimal_text
 from bounds.published import BOUNDS, find
 from bounds.tree import formula_text
 
@@ -155,7 +156,7 @@ def _evaluate(command: Evaluate) -> None:
             "about": bound.about,
             "convention": bound.convention,
             "value": str(value),
-            "float": float(value),
+            "float": _float(value),
             "largest": str(largest),
             "vacuous": bool(value >= largest),
             "source": bound.source,
@@ -168,11 +169,22 @@ def _evaluate(command: Evaluate) -> None:
         else ""
     )
     print(f"{bound.name} ({bound.about} return, {bound.convention})")
-    print(f"  value    {float(value):.10g}" + (f"  = {text}" if text else "  (exact with --json)"))
     print(
-        f"  largest  {float(largest):.10g}  possible discrepancy in this convention"
+        f"  value    {decimal_text(value, 10)}"
+        + (f"  = {text}" if text else "  (exact with --json)")
+    )
+    print(
+        f"  largest  {decimal_text(largest, 10)}  possible discrepancy in this convention"
         + (": the bound says nothing" if value >= largest else "")
     )
+
+
+def _float(value: Any) -> float | None:
+    """The float of a number, None where there is none."""
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _plot(command: Plot) -> None:

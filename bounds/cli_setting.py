@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bounds.numbers import InputError, parse_number, whole
+from bounds.numbers import InputError, parse_number, shown, whole
 from bounds.profile import ErrorProfile
+
+#: The longest branch on the command line, where everything is exact.
+MAX_K = 10_000
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ def setting_profile(setting: Setting) -> ErrorProfile:
     hat = each("opponent-model", setting.opponent_model)
     n = len(shift) or len(hat) + 1
     k = None if setting.k is None else whole("--k", parse_number(setting.k, "--k"))
-    if k is not None and k > 10**6:
-        raise InputError(f"--k: {setting.k} is beyond 1000000; choose a shorter branch")
+    if k is not None and k > MAX_K:
+        raise InputError(f"--k: {shown(k)} is beyond {MAX_K}, the longest in exact arithmetic")
     lengths = tuple(
         whole(f"--opponent-lengths[{j}]", x)
         for j, x in enumerate(each("opponent-lengths", setting.opponent_lengths))

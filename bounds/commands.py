@@ -19,7 +19,10 @@ from bounds.numbers import InputError
 
 #: Titles that tyro puts over its messages.
 _TITLE = re.compile(r"^((Parsing error|Required options|Unrecognized options) )+")
-_FRAME = re.compile(r"[\u2500-\u257f]+|\x1b\[[0-9;]*m")
+#: Its frames, in box-drawing characters or, where the terminal has none, in ASCII.
+_FRAME = re.compile(r"[\u2500-\u257f]+|\x1b\[[0-9;]*m|[+-]{3,}|^\||\|$", re.MULTILINE)
+#: Longest message that is passed on.
+_LONGEST = 300
 
 
 def run(
@@ -34,6 +37,9 @@ def run(
     Returns the exit code. Errors of the command line and every ``InputError`` end in one line on
     standard error and exit code 2; an interrupted command ends with 130.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Greek letters still works
+            stream.reconfigure(errors="backslashreplace")
     try:
         command = _parse(commands, prog, description, arguments)
         return execute(command)
@@ -65,5 +71,5 @@ def _parse(commands: Any, prog: str, description: str, arguments: Sequence[str] 
         if not stop.code:
             raise
         words = _FRAME.sub(" ", printed.getvalue()).split("For full helptext")[0].split()
-        message = _TITLE.sub("", " ".join(words))
+        message = _TITLE.sub("", " ".join(words)).split(" Perhaps you meant")[0][:_LONGEST]
         raise InputError(f"{message}; see {prog} --help") from None

@@ -13,24 +13,33 @@ from bounds.numbers import InputError
 
 def write_text(path: Path, text: str, *, replace: bool = False) -> Path:
     """Write ``text`` to ``path`` atomically; ``InputError`` if it exists and ``replace`` is off."""
-    return write_bytes(path, text.encode(), replace=replace)
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path}: the text is not Unicode at character {error.start}") from error
+    return write_bytes(path, data, replace=replace)
 
 
 def write_bytes(path: Path, data: bytes, *, replace: bool = False) -> Path:
     """Write ``data`` to ``path`` atomically; ``InputError`` if it exists and ``replace`` is off."""
-    if path.exists() and not replace:
-        raise InputError(f"{path}: exists; choose another name or remove it first")
     try:
+        if not replace and os.path.lexists(path):
+            raise FileExistsError
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            temporary.chmod(0o644)
+            if replace:
+                temporary.replace(path)
+            else:
+                path.hardlink_to(temporary)  # fails if another process was there first
+        finally:
+            temporary.unlink(missing_ok=True)
+    except FileExistsError as error:
+        raise InputError(f"{path}: exists; choose another name or remove it first") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     return path

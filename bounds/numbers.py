@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -40,8 +41,22 @@ def shown(value: object, limit: int = 60) -> str:
         bits = max(value.numerator.bit_length(), value.denominator.bit_length())
         if bits > 3 * limit:  # Python does not print numbers of any length
             return f"a number of {bits} bits"
-    text = str(value) if isinstance(value, Fraction) else repr(value)
+    try:
+        text = str(value) if isinstance(value, Fraction) else repr(value)
+    except ValueError:  # a huge number inside of something
+        text = f"a {type(value).__name__}"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def decimal_text(value: Number, digits: int = 6) -> str:
+    """``value`` in ``digits`` significant digits, also where no float can hold it."""
+    try:
+        return f"{float(value):.{digits}g}"
+    except OverflowError:
+        exact_value = Fraction(value)
+        wide = Context(prec=digits + 2, Emax=MAX_EMAX, Emin=MIN_EMIN)
+        quotient = wide.divide(Decimal(exact_value.numerator), Decimal(exact_value.denominator))
+        return f"{quotient:.{digits}g}"
 
 
 def parse_rational(text: str, where: str) -> Fraction:
@@ -109,7 +124,8 @@ def in_range(where: str, value: Any, low: Number, high: Number, *, open_high: bo
             place = where + "".join(f"[{i}]" for i in index)
             raise InputError(f"{place}: {value[tuple(index)]} is not in {rule}")
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float | Fraction | np.number):
+    real = int | float | Fraction | np.integer | np.floating
+    if isinstance(value, bool) or not isinstance(value, real):
         raise InputError(f"{where}: {shown(value)} is not a number; give one in {rule}")
     value = exact(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -126,7 +142,7 @@ def whole(where: str, value: Any, low: int = 0, high: int | None = None) -> Any:
         bad = (
             np.ones(value.shape, bool)
             if value.dtype.kind not in "iu"
-            else (value < low) | (False if high is None else value > high)
+            else (value < low) | (value > (np.iinfo(np.int64).max if high is None else high))
         )
         if bad.any():
             index = np.argwhere(bad)[0]

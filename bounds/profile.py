@@ -22,6 +22,8 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from bounds.numbers import InputError, in_range, is_exact, shown, whole
 
 _SCALARS = (
@@ -35,8 +37,11 @@ _SCALARS = (
 )
 
 
-def _inexact(value: Any) -> Any:
-    return float(value) if is_exact(value) else value
+def _inexact(field: str, value: Any) -> Any:
+    try:
+        return float(value) if is_exact(value) else value
+    except OverflowError:
+        raise InputError(f"{field}: {shown(value)} is too large among floats") from None
 
 
 @dataclass(frozen=True)
@@ -102,13 +107,17 @@ class ErrorProfile:
         if self.span is None:
             keep("span", 2 * self.r_max)
         else:
-            top = inf if hasattr(self.r_max, "shape") else 2 * self.r_max
-            keep("span", in_range("span", self.span, 0, top))
+            exact = is_exact(self.r_max) and is_exact(self.span)
+            keep("span", in_range("span", self.span, 0, 2 * self.r_max if exact else inf))
+            # twice a float r_max may round below the span of the same rewards
+            slack = 0 if exact else 1e-12
+            if np.any(np.asarray(self.span > 2 * self.r_max * (1 + slack))):
+                raise InputError(f"span: {shown(self.span)} is more than twice r_max")
         if not all(v is None or is_exact(v) for v in self._numbers()):
             for field in _SCALARS:
-                keep(field, _inexact(getattr(self, field)))
+                keep(field, _inexact(field, getattr(self, field)))
             for field in ("policy_shift", "opponent_model"):
-                keep(field, tuple(_inexact(v) for v in getattr(self, field)))
+                keep(field, tuple(_inexact(field, v) for v in getattr(self, field)))
 
     def _numbers(self) -> list[Any]:
         scalars = [getattr(self, field) for field in (*_SCALARS, "k")]
@@ -116,7 +125,8 @@ class ErrorProfile:
 
     def _check_lengths(self, keep: Any) -> None:
         lengths = self.opponent_lengths
-        assert lengths is not None
+        if not isinstance(lengths, tuple | list):
+            raise InputError(f"opponent_lengths: {shown(lengths)} is not a sequence of numbers")
         if self.k is None:
             raise InputError("opponent_lengths: given without k; give the branch length k as well")
         if len(lengths) != self.n - 1:
@@ -125,10 +135,12 @@ class ErrorProfile:
                 "give one for each opponent"
             )
         top = None if hasattr(self.k, "shape") else self.k
-        keep(
-            "opponent_lengths",
-            tuple(whole(f"opponent_lengths[{j}]", v, 0, top) for j, v in enumerate(lengths)),
-        )
+        kept = tuple(whole(f"opponent_lengths[{j}]", v, 0, top) for j, v in enumerate(lengths))
+        for j, length in enumerate(kept):
+            if np.any(np.asarray(length > self.k)):
+                where = f"opponent_lengths[{j}]"
+                raise InputError(f"{where}: {shown(length)} is not 0..k, and k is {shown(self.k)}")
+        keep("opponent_lengths", kept)
 
     @property
     def n(self) -> int:
@@ -136,7 +148,12 @@ class ErrorProfile:
         return len(self.policy_shift)
 
     def with_(self, **changes: Any) -> ErrorProfile:
-        """A copy with some fields replaced, validated again."""
+        """A copy with some fields replaced, validated again.
+
+        A span that is 2 r_max, as it is where none was given, follows a new r_max.
+        """
+        if "r_max" in changes and np.all(np.asarray(self.span == 2 * self.r_max)):
+            changes = {"span": None, **changes}
         return replace(self, **changes)
 
     def require(self, field: str, needed_by: str) -> Any:

@@ -41,6 +41,10 @@ def simulate(
 
     radius = span/(1 − γ) · √(ln(2/(1 − confidence)) / (2 samples)), Hoeffding's inequality.
     """
+    if which not in ("real", "model", "branched"):
+        raise ValueError(f"{which}: not a return; real, model or branched")
+    if which == "branched" and case.branch_length is None:
+        raise ValueError("the case has no branch_length, so it has no branched return")
     whole("samples", samples, 1)
     in_range("confidence", confidence, 0, 1, open_high=True)
     gamma = float(case.gamma)

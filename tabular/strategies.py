@@ -127,7 +127,7 @@ def perturbed(draw: st.DrawFn, truth: Array, kinds: Sequence[str] = KINDS) -> Ar
     other = draw(tables(truth.shape, exact=exact))
     if kind == "unrelated":
         return other
-    near = st.sampled_from(_NEAR)
+    near: Strategy[Any] = st.sampled_from(_NEAR)
     return mixed(truth, other, draw(near if exact else near.map(float) | st.floats(0, 0.25)))
 
 

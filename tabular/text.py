@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from typing import Any
 
 from flint import fmpz
+
+from bounds.numbers import decimal_text
 
 
 def rational_text(value: int | Fraction) -> str:
@@ -28,9 +29,4 @@ def short(value: Any, digits: int = 6) -> str:
             return str(value.numerator)
         if max(abs(value.numerator), value.denominator) < 10**4:
             return f"{value.numerator}/{value.denominator}"
-        try:
-            value = float(value)
-        except OverflowError:  # beyond floats, decimals still have exponents
-            wide = Context(prec=digits + 2, Emax=MAX_EMAX, Emin=MIN_EMIN)
-            return f"{wide.divide(Decimal(value.numerator), Decimal(value.denominator)):.{digits}g}"
-    return f"{value:.{digits}g}"
+    return decimal_text(value, digits)

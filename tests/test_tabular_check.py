@@ -83,6 +83,18 @@ def test_valid_bounds_hold_in_floats(given: Case) -> None:
     assert_valid_bounds_hold(given)
 
 
+@pytest.mark.parametrize("off", [0, 9e-10, -9e-10])
+@pytest.mark.parametrize("rewards", [(1.0, 1.0), (100.0, 99.0), (1e6, 1e6 - 1e-3)])
+def test_rounding_refutes_no_valid_bound(off: float, rewards: tuple[float, float]) -> None:
+    """Distributions may sum to 1 ± 10⁻⁹, and then returns differ by more than the span knows."""
+    base = as_float(leak(branch_length=3))
+    model = base.transition.copy()
+    model[0, 0, 0] += off
+    given = replace(base, model_transition=model, reward=np.array(rewards)[:, None])
+    for verdict in check(given).verdicts:
+        assert not (verdict.bound.valid and verdict.refuted), verdict.bound.name
+
+
 @given(cases())
 def test_no_error_means_no_discrepancy_and_every_bound_holds(given: Case) -> None:
     found = check(without_errors(given), max_horizon=LOOKED)

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
-from hypothesis import strategies as st
 from test_tabular_certificate import assert_the_checker_agrees
 from test_tabular_check import assert_valid_bounds_hold, latch, leak
 from test_tabular_divergence import (
@@ -42,9 +41,11 @@ from bounds.published import find as find_bound
 from tabular.arrays import exact_array
 from tabular.case import Case
 from tabular.check import Check, check
+from tabular.horizon import expected_error
 from tabular.perturb import perturbed_case
 from tabular.random_games import garnet
 from tabular.strategies import cases, distributions, games, profiles
+from tabular.verify import Rejected
 
 HALF = Fraction(1, 2)
 
@@ -92,19 +93,23 @@ errors = on_seeded(assert_errors_are_their_definitions)
 
 
 def maxima() -> None:
-    """Chains that rise, fall, cycle, and leave for one of two ends."""
+    """Chains that rise, fall, cycle, leave for one of two ends; and whose supremum is reached."""
     quarter, third = Fraction(1, 4), Fraction(1, 3)
-    for matrix, error in (
-        ([[HALF, HALF], [0, 1]], [0, 1]),
-        ([[HALF, HALF], [0, 1]], [1, 0]),
-        ([[0, 1, 0], [0, 0, 1], [1, 0, 0]], [0, 0, 1]),
-        ([[0, quarter, 1 - quarter], [0, 1, 0], [0, 0, 1]], [third, 1, 0]),
-        ([[0, 1, 0], [0, 0, 1], [0, 0, 1]], [0, 1, third]),
-        ([[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1 - quarter, quarter], [0, 0, 0, 1]], [0, HALF, 0, 1]),
+    bump = [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1 - quarter, quarter], [0, 0, 0, 1]]
+    for matrix, error, reached in (
+        ([[HALF, HALF], [0, 1]], [0, 1], False),
+        ([[HALF, HALF], [0, 1]], [1, 0], True),
+        ([[0, 1, 0], [0, 0, 1], [1, 0, 0]], [0, 0, 1], True),
+        ([[0, quarter, 1 - quarter], [0, 1, 0], [0, 0, 1]], [third, 1, 0], True),
+        ([[0, 1, 0], [0, 0, 1], [0, 0, 1]], [0, 1, third], True),
+        (bump, [0, HALF, 0, 1], False),
+        (bump, [0, 1, 0, third], True),
     ):
         initial = exact_array([1] + [0] * (len(error) - 1))
-        for limit in range(6):
-            assert_maximum_over_time((initial, exact_array(matrix), exact_array(error)), limit)
+        drawn = (initial, exact_array(matrix), exact_array(error))
+        for limit in (*range(6), 40):
+            assert_maximum_over_time(drawn, limit)
+        assert (expected_error(*drawn, max_horizon=40).horizon is None) == reached
 
 
 def validity() -> None:
@@ -247,7 +252,7 @@ MUTANTS: dict[str, tuple[str, str, str, str, Callable[[], None]]] = {
         "case.initial, 0 * matrix_data, case.gamma", branched,
     ),
     "only the first time is looked at": (
-        HORIZON, "expected_error", "t == max_horizon or", "True or", errors,
+        HORIZON, "expected_error", "t == max_horizon or", "True or", maxima,
     ),
     "any second time counts as a repetition": (
         HORIZON, "expected_error", "if key in seen:", "if seen:", maxima,
@@ -328,7 +333,8 @@ def plant(patch: pytest.MonkeyPatch, where: str, name: str, old: str, new: str) 
 def test_mutants_are_killed(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     where, name, old, new, property_of = MUTANTS[mistake]
     plant(monkeypatch, where, name, old, new)
-    with pytest.raises((AssertionError, InputError)):  # the latter for numbers that make no sense
+    # the latter two where the mistake makes numbers that the library or the checker refuses
+    with pytest.raises((AssertionError, InputError, Rejected)):
         property_of()
 
 
@@ -359,14 +365,13 @@ def test_random_cases_refute_the_theorems_as_printed(name: str) -> None:
 def test_a_counterexample_shrinks_to_what_it_needs() -> None:
     bound = find_bound("theorem2-printed")
     found = find(
-        cases(actions=(2,), n_states=2, branched=True),
+        cases(actions=(1,), n_states=2, branched=True),
         lambda case: bool(refuted(check(case, [bound], max_horizon=10))),
         settings=ALWAYS,
     )
     assert found.branch_length == 1
     assert found.data_policies[0] is found.policies[0]
-    arrays = (found.initial, found.transition, found.policies[0])
-    assert {x for array in arrays for x in array.ravel()} == {0, 1}
+    assert {x for array in (found.initial, found.transition) for x in array.ravel()} == {0, 1}
 
 
 def test_everything_shrinks_to_the_simplest() -> None:
@@ -423,7 +428,7 @@ def corners(case: Case) -> set[str]:
 def test_corners_are_common(exact: bool) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(ALWAYS, max_examples=400, phases=[Phase.generate])
+    @settings(ALWAYS, max_examples=200, phases=[Phase.generate])
     @given(cases(exact=exact))
     def count(case: Case) -> None:
         assert case.is_exact == exact
@@ -431,16 +436,16 @@ def test_corners_are_common(exact: bool) -> None:
 
     count()
     assert len(seen) == 26
-    assert min(seen.values()) >= 4, seen  # 1 in 100
+    assert min(seen.values()) >= 2, seen  # 1 in 100
 
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_corners_of_profiles_are_common(exact: bool) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(ALWAYS, max_examples=300, phases=[Phase.generate])
-    @given(profiles(exact=exact), st.integers())
-    def count(profile: ErrorProfile, _: int) -> None:
+    @settings(ALWAYS, max_examples=200, phases=[Phase.generate])
+    @given(profiles(exact=exact))
+    def count(profile: ErrorProfile) -> None:
         seen["γ = 0"] += profile.gamma == 0
         seen["k = 0"] += profile.k == 0
         seen["no error"] += profile.model_sup == 0
@@ -453,4 +458,4 @@ def test_corners_of_profiles_are_common(exact: bool) -> None:
 
     count()
     assert len(seen) == 9
-    assert min(seen.values()) >= 3, seen  # 1 in 100
+    assert min(seen.values()) >= 2, seen  # 1 in 100
