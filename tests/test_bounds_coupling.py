@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import count, islice, product
 from math import prod
+from types import SimpleNamespace
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -107,7 +109,7 @@ def check_recursion(value: Value, name: str, about: str, p: ErrorProfile, terms:
 
 #: Mostly mild errors, so that some mass survives; γ ≤ 1/2 leaves 2⁻⁴⁰ after 40 terms.
 SMALL = profiles(
-    errors=[Fraction(x) for x in "0 1/100 1/40 1/20 1/10 1/7 1/4 1/3 1/40 1/2 1".split()],
+    errors=[Fraction(0), *(Fraction(1, q) for q in (100, 40, 20, 10, 7, 4, 3, 40, 2, 1))],
     discounts=(Fraction(1, 2), Fraction(1, 3), Fraction(2, 5), Fraction(0)),
     most_steps=6,
 )
@@ -223,28 +225,70 @@ def test_floats_are_the_recursion_too(name: str, about: str, p: ErrorProfile) ->
     assert low - close <= value_of(name, about)(p) <= high + close
 
 
-@pytest.mark.parametrize(("name", "about"), EVERY)
-@given(p=profiles(most_steps=12), size=st.sampled_from([1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 0.1]))
-def test_floats_agree_with_exact_values(
-    name: str, about: str, p: ErrorProfile, size: float
-) -> None:
-    floats, exact = scaled(p, size)
-    true = value_of(name, about)(exact)
-    # as above: 40 UNIT/(1−γ) of the trivial bound
-    close = 40 * UNIT / (1 - floats.gamma) * floats.span / (1 - floats.gamma)
-    assert abs(value_of(name, about)(floats) - true) <= close
+#: Errors of at most ``size`` at horizons that can be summed literally.
+SCALED = profiles(discounts=[Fraction(g) for g in ("0", "1/2", "9/10", "19/20")], most_steps=12)
+#: From errors below the rounding of 1 − ε to large ones.
+TINY = [1e-18, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3]
 
 
+def precise(name: str, about: str, p: ErrorProfile) -> Any:
+    """The literal sum in 60 digits, up to γᵗ < 1e-40."""
+    numbers = {
+        field: tuple(map(in_60_digits, value)) if isinstance(value, tuple) else in_60_digits(value)
+        for field, value in vars(p).items()
+        if field not in ("k", "opponent_lengths", "joint_policy_shift")
+    }
+    q: Any = SimpleNamespace(**numbers, k=p.k, opponent_lengths=p.opponent_lengths, n=p.n)
+    with mpmath.workdps(60):
+        terms = p.k + 1 + (round(92 / -math.log(p.gamma)) if p.gamma > 0 else 1)
+        low, high = limits(name, about, q, terms)
+        return (low + high) / 2
+
+
+def in_60_digits(x: Any) -> Any:
+    with mpmath.workdps(60):
+        exact = Fraction(x)
+        return mpmath.mpf(exact.numerator) / exact.denominator
+
+
+@pytest.mark.parametrize("size", TINY)
 @pytest.mark.parametrize(("name", "about"), EVERY)
 @FEW
-@given(p=profiles(most_steps=12), size=st.sampled_from([1e-15, 1e-12, 1e-9, 1e-6]))
-def test_small_errors_keep_their_relative_precision(
-    name: str, about: str, p: ErrorProfile, size: float
+@given(p=SCALED)
+def test_floats_are_as_good_as_the_trivial_bound_allows(
+    name: str, about: str, size: float, p: ErrorProfile
 ) -> None:
-    floats, exact = scaled(p, size)
-    true = value_of(name, about)(exact)
+    floats, _ = scaled(p, size)
+    # as above: 40 UNIT/(1−γ) of the trivial bound
+    close = 40 * UNIT / (1 - floats.gamma) * floats.span / (1 - floats.gamma)
+    assert abs(value_of(name, about)(floats) - precise(name, about, floats)) <= close
+
+
+@pytest.mark.parametrize("size", TINY)
+@pytest.mark.parametrize(("name", "about"), EVERY)
+@FEW
+@given(p=SCALED)
+def test_small_errors_keep_their_relative_precision(
+    name: str, about: str, size: float, p: ErrorProfile
+) -> None:
+    floats, _ = scaled(p, size)
+    true = precise(name, about, floats)
     # what is asked of the library: nine digits of the bound itself, however small the errors
     assert abs(value_of(name, about)(floats) - true) <= 1e-9 * true
+
+
+@pytest.mark.parametrize("size", TINY)
+@pytest.mark.parametrize(("name", "about"), EVERY)
+@FEW
+@given(p=SCALED)
+def test_exact_numbers_with_many_digits_are_summed_as_well_as_floats(
+    name: str, about: str, size: float, p: ErrorProfile
+) -> None:
+    floats, exact = scaled(p, size)
+    true = precise(name, about, floats)
+    found = in_60_digits(value_of(name, about)(exact))
+    # nine digits again; the literal sum leaves 1e-40 of the trivial bound open
+    assert abs(found - true) <= 1e-9 * true + 1e-38 * floats.span
 
 
 def scaled(p: ErrorProfile, size: float) -> tuple[ErrorProfile, ErrorProfile]:

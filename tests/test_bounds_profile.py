@@ -226,7 +226,8 @@ def test_any_object_in_any_field_is_accepted_or_refused_in_one_line(
 ) -> None:
     profile, message = attempt({**VALID, field: value})
     if profile is None:
-        assert message.startswith(("opponent_", field))
+        # a span of VALID may be too much for another r_max
+        assert message.startswith(("opponent_", "span", field))
         assert len(message.splitlines()) == 1
         return
     assert np.all((np.asarray(profile.gamma) >= 0) & (np.asarray(profile.gamma) < 1))
