@@ -15,9 +15,10 @@ With opponent-wise lengths nⱼ, model step l (l = 1 is the first action after t
 c_l = Π_{j: l ≤ nⱼ or nⱼ = k} (1 − ε_π̂ʲ) in place of c̄, and the reward at time t uses
 c_{min(t,k)+1}. Everything is summed in closed form: the factors are constant between the nⱼ.
 
-In exact arithmetic a coupled mass that survives more than ``MAX_STEPS`` steps is counted as lost
-from there on (earlier, where the numbers would outgrow ``MAX_BITS`` bits): the value is then an
-upper bound, too large by at most span γᵗ / (1 − γ), t the steps summed.
+The value is exact where the coupled mass is used up, or the branch ends, within ``MAX_STEPS`` steps
+(fewer, where the powers would outgrow ``MAX_BITS`` bits). Beyond that exact arithmetic drops the
+positive part, (c x − ε)⁺ ≥ c x − ε, which makes the value an upper bound, too large by less than
+span ε γᵗ / (1 − γ)², t the steps within reach.
 """
 
 from __future__ import annotations
@@ -43,12 +44,16 @@ MAX_BITS = 200_000
 def sup(profile: ErrorProfile, branched: bool) -> Any:
     """``coupling-sup``: model error as ε_sup = max_{s,a} D_TV(T‖T̂)."""
     error = profile.require("model_sup", "coupling-sup")
+    if branched and _uneven(profile):
+        return _entrywise(profile, lambda one: sup(one, branched))
     return _bound(profile, branched, keep=1 - error, lose=0 * error)
 
 
 def expected(profile: ErrorProfile, branched: bool) -> Any:
     """``coupling-expected``: model error as ε′_m = max_t E_{π,T} D_TV(T‖T̂)."""
     error = profile.require("model_current", "coupling-expected")
+    if branched and _uneven(profile):
+        return _entrywise(profile, lambda one: expected(one, branched))
     return _bound(profile, branched, keep=1, lose=error)
 
 
@@ -95,6 +100,34 @@ def _bound(profile: ErrorProfile, branched: bool, keep: Any, lose: Any) -> Any:
     q = survival(profile.policy_shift)
     total = total + gamma**k * last * decay_from_data(product, q, loss, gamma)
     return profile.span * positive(1 / (1 - gamma) - total)
+
+
+def _uneven(profile: ErrorProfile) -> bool:
+    """Whether the stretches of constant c_l differ from entry to entry of an array."""
+    lengths_ = profile.opponent_lengths
+    return lengths_ is not None and any(np.ndim(v) > 0 for v in (profile.k, *lengths_))
+
+
+def _entrywise(profile: ErrorProfile, evaluate: Callable[[ErrorProfile], float]) -> Any:
+    """``evaluate`` for every entry of the arrays in ``profile``, one at a time."""
+    scalars = ("gamma", "model_data", "model_current", "model_sup", "k", "r_max", "span")
+    fields = {name: getattr(profile, name) for name in (*scalars, "joint_policy_shift")}
+    tuples = {
+        name: getattr(profile, name)
+        for name in ("policy_shift", "opponent_model", "opponent_lengths")
+    }
+    every = [*fields.values(), *(v for values in tuples.values() for v in values)]
+    shape = np.broadcast_shapes(*(np.shape(v) for v in every))
+    out = np.empty(shape)
+    for index in np.ndindex(shape):
+
+        def entry(value: Any, at: tuple[int, ...] = index) -> Any:
+            return value if np.ndim(value) == 0 else np.broadcast_to(value, shape)[at].item()
+
+        one = {name: entry(value) for name, value in fields.items()}
+        one |= {name: tuple(map(entry, values)) for name, values in tuples.items()}
+        out[index] = evaluate(ErrorProfile(**one))
+    return out
 
 
 def _all(length: Any, k: Any) -> bool:
@@ -148,17 +181,23 @@ def decay(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[Any, Any]
 
 
 def _decay_exact(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[Any, Any]:
-    if loss == 0 and length == math.inf:
-        return x / (1 - gamma * c), (x if c == 1 else Fraction(0))
     if length == 0 or x == 0:
         return Fraction(0), x
     most = _most_steps(c, loss, gamma)
-    steps = min(length, most if loss == 0 else _first_zero(x, c, loss, most))
+    zero = _first_zero(x, c, loss, most) if loss > 0 else None
+    if length == math.inf and zero is None:
+        return _never_used_up(x, c, loss, gamma), Fraction(0)
+    steps = min(length, most if zero is None else zero)
     power, geometric = _power_and_sum(c, steps - 1)
     last = x * power - loss * geometric
     spent = loss * gamma * (1 - gamma ** (steps - 1)) / (1 - gamma)
     total = (x - c * gamma**steps * last - spent) / (1 - gamma * c)
     return total, positive(c * last - loss) if steps == length else Fraction(0)
+
+
+def _never_used_up(x: Any, c: Any, loss: Any, gamma: Any) -> Any:
+    """Σ γᵗ x_t for x_0 = x, x_{t+1} = c x_t − loss without the positive part; at least 0."""
+    return positive((x - loss * gamma / (1 - gamma)) / (1 - gamma * c))
 
 
 def _most_steps(*numbers: Any) -> int:
@@ -167,28 +206,29 @@ def _most_steps(*numbers: Any) -> int:
     return max(1, min(MAX_STEPS, int(MAX_BITS // bits)))
 
 
-def _first_zero(x: Any, c: Any, loss: Any, most: int) -> int:
-    """The first t ≥ 1 with x_t = 0, at most ``most``."""
-
-    def alive(t: int) -> bool:
-        power, geometric = _power_and_sum(c, t)
-        return bool(x * power > loss * geometric)
-
-    return _first(alive, most)
+def _first_zero(x: Any, c: Any, loss: Any, most: int) -> int | None:
+    """The first t in 1..most with x_t = 0, or None: c^t (x (1 − c) + loss) ≤ loss."""
+    if c == 1:
+        t = math.ceil(Fraction(x) / loss)
+        return t if t <= most else None
+    return _first_below(Fraction(c), Fraction(loss) / (x * (1 - c) + loss), most)
 
 
-def _first(alive: Callable[[int], bool], most: int) -> int:
-    """The first t in 1..most with ``alive(t)`` false, else ``most``; ``alive`` falls once.
+def _first_below(c: Fraction, level: Fraction, most: int) -> int | None:
+    """The first t in 1..most with cᵗ ≤ level, or None; for 0 ≤ c < 1, in whole numbers only."""
 
-    Gallops, then bisects, so that no number is longer than the answer needs.
-    """
+    def above(t: int) -> bool:
+        return bool(c.numerator**t * level.denominator > level.numerator * c.denominator**t)
+
     high = 1
-    while high < most and alive(high):
+    while above(high):
+        if high == most:
+            return None
         high = min(2 * high, most)
-    low = high // 2  # alive, or 0
+    low = high // 2  # above, or 0
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if alive(middle) else (low, middle)
+        low, high = (middle, high) if above(middle) else (low, middle)
     return high
 
 
@@ -197,11 +237,13 @@ def decay_from_data(product: Any, q: Any, loss: Any, gamma: Any) -> Any:
     if all(map(is_exact, (product, q, loss, gamma))):
         if product <= loss:
             return Fraction(0)
-        if loss == 0 or q in (0, 1):
-            rest = gamma * (product - loss) / (1 - gamma) if q == 1 else Fraction(0)
-            return product / (1 - gamma * q) if loss == 0 else product - loss + rest
-        most = _most_steps(q, loss, gamma)
-        steps: Any = _first(lambda m: product * q**m > loss, most)
+        found = None
+        if loss > 0 and q < 1:
+            level = Fraction(loss) / product
+            found = _first_below(Fraction(q), level, _most_steps(q, loss, gamma))
+        if found is None:  # never used up, or beyond reach: without the positive part
+            return positive(product / (1 - gamma * q) - Fraction(loss) / (1 - gamma))
+        steps: Any = found
     else:
         product, q, loss, gamma = (np.asarray(v, dtype=float) for v in (product, q, loss, gamma))
         with np.errstate(divide="ignore", invalid="ignore"):

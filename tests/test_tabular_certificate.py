@@ -34,6 +34,7 @@ from tabular.certificate import opponent_term, rationalised, refutation, save
 from tabular.check import check
 from tabular.divergence import measure, profile
 from tabular.evaluation import branched_return, model_return, real_return
+from tabular.refuted import certify
 from tabular.search import Shape, evolve, simplest_refutation
 from tabular.strategies import cases, distributions
 
@@ -119,6 +120,24 @@ def test_the_sign_is_turned_where_the_model_earns_more() -> None:
     plain = refutation(leak(), bound)
     turned = refutation(leak(reward=-leak().reward), bound)
     assert turned == plain
+
+
+def test_a_sum_over_a_recursion_has_no_certificate() -> None:
+    """A bound without a formula, such as coupling-data, cannot be written as a tree."""
+    with pytest.raises(InputError, match="sum over a recursion"):
+        refutation(leak(), find("coupling-data"))
+
+
+def test_a_refutation_that_rounding_loses_is_reported(tmp_path: Path) -> None:
+    """The float case refutes by less than the 10⁻⁶ to which its numbers are rounded."""
+    bound = replace(
+        find("theorem1-printed"), name="tight", formula=lambda r_max: r_max * Fraction(638655, 10**5)
+    )
+    near = as_float(leak(reward=leak().reward * Fraction(1, 10**7)))
+    name, why = certify(near, bound, tmp_path, "case")
+    assert name == "tight"
+    assert why.startswith("no certificate (")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_not_refuted_has_no_certificate() -> None:
@@ -371,6 +390,28 @@ def test_the_checker_agrees_with_the_library_on_every_bound(given: Case, first_t
 @given(cases(branched=True, actions=(2, 1, 2)), st.sampled_from(tree_bounds()), st.integers(0, 1))
 def test_the_checker_agrees_on_three_agents(given: Case, bound: Bound, first_t: int) -> None:
     assert_the_checker_agrees(given, bound, first_t)
+
+
+def test_a_repetition_is_a_proof() -> None:
+    """Two states change places: the error is 1/4, 3/4, 1/4, …, and every majorant is 1."""
+    quarter, swap = Fraction(1, 4), exact_array([[[0, 1]], [[1, 0]]])
+    model = swap.copy()
+    model[1] = exact_array([[0, 1]])
+    case = leak(
+        initial=exact_array([1 - quarter, quarter]),
+        transition=swap,
+        model_transition=model,
+        branch_length=1,
+    )
+    bound = find("theorem1-printed")
+    value = certificate._certificate("refutation", case, bound, 0)
+    assert value["proofs"]["pi"] == value["proofs"]["data"] == {"t": 2, "majorant": None}
+    names = verify.check_game(value | {"bound": "eps_m"})
+    assert names[1] == measure(case).current.value == 1 - quarter
+    assert_the_checker_agrees(case, bound, 0)
+    with pytest.raises(verify.Rejected, match="None is not an exact number"):
+        one = {who: {"t": 1, "majorant": None} for who in ("pi", "data")}
+        verify.check_game(value | {"proofs": one})
 
 
 # Section 5.1's opponent term

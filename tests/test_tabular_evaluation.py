@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
-from bounds.numbers import Array
+from bounds.numbers import Array, InputError
 from tabular import arrays, evaluation, simulate
 from tabular.arrays import exact_array
 from tabular.case import Case, case_at, case_of
@@ -422,6 +423,91 @@ def test_a_batch_is_a_loop(lengths: tuple[int | None, ...] | None) -> None:
     for i in range(5):
         one = case_at(batch, i)
         assert np.abs(occupied[i] - evaluation.occupancy(one)).sum() <= 2 * rounding(one)
+
+
+@given(cases(exact=False))
+def test_float_marginals_are_those_of_the_exact_case(given: Case) -> None:
+    """Three steps of the same chain by loops; a step rounds s + |A| + n times."""
+    world = (given.initial, given.transition, given.joint)
+    d = list(given.initial)
+    for t, marginal in enumerate(islice(evaluation.state_marginals(*world), 4)):
+        slack = (t + 1) * 4 * (given.n_states + given.joint_actions + given.n) * U
+        assert np.abs(marginal - np.array(d, dtype=float)).max() <= slack
+        d = moved(d, given.policies, given.transition)
+
+
+# What makes no case
+
+
+def plain() -> Case:
+    rng = np.random.default_rng(0)
+    return perturbed_case(garnet((2, 2), 2, 1, rng, exact=True), rng, branch_length=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gamma": 1}, "gamma: 1 is not in"),
+        ({"gamma": float("nan")}, "gamma: nan is not finite"),
+        ({"actions": ()}, "actions: empty"),
+        ({"actions": (2, 0)}, r"actions\[1\]: 0"),
+        ({"actions": (2, 3)}, r"transition: shape \(2, 4, 2\), and this case needs \(2, 6, 2\)"),
+        ({"ego": 2}, "ego: 2"),
+        ({"initial": np.array([np.inf, 0])}, r"initial\[0\]: inf is not a finite number"),
+        ({"initial": exact_array([HALF, 1])}, "initial: probabilities sum to 3/2, not 1"),
+        ({"reward": np.array([[0, np.nan, 0, 0], [0] * 4])}, r"reward\[0\]\[1\]: nan"),
+        ({"reward": np.zeros((2, 3))}, r"reward: shape \(2, 3\), and this case needs \(2, 4\)"),
+        ({"reward": [[0] * 4] * 2}, r"reward: shape list, and this case needs \(2, 4\)"),
+        ({"policies": (exact_array([[1, 0]] * 2),)}, "policies: 1 entries for 2 agents"),
+        ({"data_policies": (None, None)}, r"data_policies\[0\]: missing"),
+        ({"opponent_models": (exact_array([[1, 0]] * 2), None)}, r"opponent_models\[0\]: the ego"),
+        ({"opponent_models": (None, exact_array([[1, 0]]))}, r"opponent_models\[1\]: shape"),
+        ({"branch_length": -1}, "branch_length: -1"),
+        ({"opponent_lengths": (None, 3)}, r"opponent_lengths\[1\]: 3"),
+        ({"opponent_lengths": (None,)}, "opponent_lengths: 1 entries for 2 agents"),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_impossible_cases(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(plain(), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gamma": -HALF}, "gamma: -1/2"),
+        ({"actions": (3,)}, r"transition: shape \(2, 2, 2\), and this game needs \(2, 3, 2\)"),
+        ({"actions": (2, 1)}, r"reward: shape \(1, 2, 2\), and this game needs \(2, 2, 2\)"),
+        ({"initial": exact_array([2, -1])}, r"initial\[1\]: probability -1 is negative"),
+        ({"reward": np.full((1, 2, 2), np.inf)}, r"reward\[0\]\[0\]\[0\]: inf"),
+        ({"states": ("one",)}, "states: 1 names for 2 states"),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_impossible_games(changes: dict[str, Any], message: str) -> None:
+    game = garnet((2,), 2, 1, np.random.default_rng(0), exact=True)
+    with pytest.raises(InputError, match=message):
+        replace(game, **changes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[1.5, -0.5], [0, 1]], "transition: holds the negative probability -0.5"),
+        ([[0.5, 0.25], [0, 1]], r"transition\[0\]: probabilities sum to 0.75, not 1"),
+        ([[np.nan, 1], [0, 1]], r"transition\[0\]: nan is not a finite number"),
+    ],
+)
+def test_impossible_sparse_games(rows: list[list[float]], message: str) -> None:
+    matrix, none = sparse.csr_array(np.array(rows)), np.zeros((1, 2, 1))
+    with pytest.raises(InputError, match=message):
+        StochasticGame((1,), matrix, none, np.array([1.0, 0]), 0.5)
+
+
+def test_sparse_stays_sparse() -> None:
+    game = as_sparse(garnet((2,), 3, 2, np.random.default_rng(0)))
+    assert as_sparse(game) is game
 
 
 # Monte Carlo
