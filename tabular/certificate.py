@@ -151,7 +151,9 @@ def opponent_term(k: int, opponent_model: list[Fraction], factor: Fraction) -> d
         "opponent_model": [rational_text(e) for e in opponent_model],
         "factor": rational_text(factor),
     }
-    least = min(opponent_model)
+    least = min(opponent_model, default=Fraction(0))
+    if least <= 0:
+        raise InputError("opponent_model: needs errors above 0; n_j is a quotient of them")
     left = sum((k * least // e + 1) * e for e in opponent_model)
     right = factor * len(opponent_model) * k * least
     if left <= right:
@@ -168,7 +170,7 @@ def save(certificate: dict[str, Any], path: Path, *, replace: bool = False) -> P
 def rationalised(case: Case, denominator: int = 10**6) -> Case:
     """An exact case near a float one: distributions and rewards in multiples of 1/denominator.
 
-    Each distribution keeps its sum by giving the rounding difference to its largest entry.
+    Entries are rounded down, and what is left over goes to those that lost most.
     """
 
     def number(x: float) -> Fraction:
@@ -179,10 +181,12 @@ def rationalised(case: Case, denominator: int = 10**6) -> Case:
             return array
         out = np.empty(array.shape, dtype=object)
         for index in np.ndindex(array.shape[:-1]):
-            row = [number(x) for x in array[index]]
-            largest = int(np.argmax(array[index]))
-            row[largest] += 1 - sum(row)
-            out[index] = row
+            scaled = array[index] * denominator / array[index].sum()
+            parts = np.floor(scaled).astype(int)
+            # what is left over goes to the entries that lost most by rounding down
+            short = denominator - int(parts.sum())
+            parts[np.argsort(parts - scaled, kind="stable")[:short]] += 1
+            out[index] = [Fraction(int(x), denominator) for x in parts]
         return out
 
     def entries(array: Array) -> Array:

@@ -19,9 +19,9 @@ from tabular.evaluation import branched_return, model_return, real_return
 from tabular.horizon import MAX_HORIZON
 from tabular.text import number_text
 
-#: Float discrepancies may exceed a bound by this fraction of the largest possible discrepancy: the
-#: precision to which the distributions of a float case are required to sum to 1.
-FLOAT_SLACK = 1e-9
+#: Rounding of float distributions and returns: what sparse solves are asked for, and more than sums
+#: of probabilities lose.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def check(case: Case, bounds: Sequence[Bound] = BOUNDS, *, max_horizon: int = MA
             gap = gap * (1 - case.gamma)
         value, safe = bound.evaluate(reported), bound.evaluate(proved)
         largest = bound.largest(reported)
-        slack = 0 if case.is_exact else FLOAT_SLACK * largest
+        slack = 0 if case.is_exact else _slack(case, errors.r_max, bound)
         verdicts.append(
             Verdict(
                 bound=bound,
@@ -101,6 +101,20 @@ def check(case: Case, bounds: Sequence[Bound] = BOUNDS, *, max_horizon: int = MA
             )
         )
     return Check(case, errors, real, model, branched, tuple(verdicts), tuple(left_out))
+
+
+def _slack(case: Case, r_max: Any, bound: Bound) -> Any:
+    """What a float discrepancy may exceed a valid bound by.
+
+    If every distribution sums to 1 to within τ, one step of n policies and the dynamics is off by
+    (n + 1)τ, t steps by t(n + 1)τ, and a return by at most r_max (n + 1)τ Σ γᵗ(t + 1) =
+    r_max (n + 1)τ/(1 − γ)². Two returns, and the errors in the bound, are off so: 4 times.
+    """
+    tables = [case.initial, case.transition, case.model_transition, *case.policies]
+    tables += [*case.data_policies, *(m for m in case.opponent_models if m is not None)]
+    off = max(float(np.abs(np.asarray(t.sum(axis=-1)) - 1).max()) for t in tables)
+    slack = 4 * (case.n + 1) * max(off, ROUNDING) * r_max / (1 - case.gamma) ** 2
+    return slack * (1 - case.gamma) if bound.convention == "normalised" else slack
 
 
 def _inapplicable(bound: Bound, case: Case, errors: Errors) -> str:

@@ -1,11 +1,9 @@
 """Independent checker of certificates: rational arithmetic and the standard library, nothing else.
 
-    python tabular/verify.py CERTIFICATE.json
-
-A certificate says that a bound fails on an exact game ("refutation": η − η_model > bound), that it
-is attained ("equality"), or that Section 5.1's opponent term exceeds what the paper puts for it
-("opponent-term"). Both sides are recomputed here from the game alone.
-Exit code 0: accepted; 1: rejected, a claim of the certificate is false; 2: not a certificate.
+Use: python tabular/verify.py CERTIFICATE.json. It checks that a bound fails on an exact game
+("refutation": η − η_model > bound), or is attained ("equality"), or that Section 5.1's opponent term
+exceeds what the paper puts for it; both sides are recomputed from the game alone. Exit code 0:
+accepted; 1: false; 2: not a certificate.
 """
 
 import json
@@ -30,8 +28,9 @@ def demand(condition, message):
 def rational(x):
     if isinstance(x, list):
         return [rational(y) for y in x]
-    demand(isinstance(x, int | str) and not isinstance(x, bool), f"{x!r} is not an exact number")
-    return Fraction(x)
+    demand(type(x) in (int, str), f"{x!r} is not an exact number")
+    top, _, bottom = str(x).partition("/")
+    return Fraction(int(top), int(bottom or 1))
 
 
 def dot(x, y):
@@ -56,7 +55,6 @@ def joint(policies):
 
 
 def chain(transition, reward, policies):
-    """P[s][s′] = Σ_a π(a|s) T[s][a][s′] and r[s] = Σ_a π(a|s) R[s][a], a row-major."""
     policy = joint(policies)
     matrix = [push(p, rows) for p, rows in zip(policy, transition, strict=True)]
     return matrix, [dot(p, r) for p, r in zip(policy, reward, strict=True)]
@@ -77,18 +75,18 @@ def solve(matrix, right, gamma):
 
 
 def supremum(initial, matrix, error, proof):
-    """A proved upper value of sup_t d₀Pᵗe; the two kinds of proof: tabular/horizon.py."""
+    """A proved upper value of sup_t d₀Pᵗe, and whether it is reached; see tabular/horizon.py."""
     d, ahead, best, seen = initial, error, Fraction(0), []
     for _ in range(proof["t"]):
-        seen.append(d)
-        best, d = max(best, dot(d, error)), push(d, matrix)
-        ahead = [dot(row, ahead) for row in matrix]
+        best, seen, ahead = max(best, dot(d, error)), [*seen, d], [dot(p, ahead) for p in matrix]
+        d = push(d, matrix)
     if d in seen:
-        return best
+        return best, True
     h = rational(proof["majorant"])
     demand(all(x >= y for x, y in zip(h, ahead, strict=True)), "majorant: h is below P^t e")
     demand(all(dot(row, h) <= x for row, x in zip(matrix, h, strict=True)), "majorant: P h > h")
-    return max(best, dot(initial, h))
+    upper = max(best, dot(initial, h))
+    return upper, upper == max(best, dot(d, error))
 
 
 def branched_return(game, k, lengths):
@@ -125,8 +123,9 @@ def quantities(game, case, about, proofs):
         "k": Fraction(case.get("branch_length", 0)),
         "r_max": max(map(abs, rewards)),
         "span": max(rewards) - min(rewards),
-        "eps_m": expected["data" if about == "model" else "pi"],
-        "eps_m_data": expected["data"],
+        "attained": expected["data"][1] and expected["pi"][1],
+        "eps_m": expected["data" if about == "model" else "pi"][0],
+        "eps_m_data": expected["data"][0],
         "eps_m_sup": max(map(max, error)),
         "eps_pi_ego": shift[case["ego"]],
         "sum_eps_pi_opp": sum(shift) - shift[case["ego"]],
@@ -157,27 +156,30 @@ def check_game(certificate):
     fine = all(min(p) >= 0 and sum(p) == 1 for p in rows) and 0 <= game["gamma"] < 1
     demand(fine and case["opponent_models"][case["ego"]] is None, "not a valid case")
     eta = dot(game["start"], solve(*chain(game["T"], game["R"], game["pi"]), game["gamma"]))
-    if certificate["about"] == "model":
+    demand(certificate["first_t"] in (0, 1), "first_t: the sum starts at 0 or 1")
+    if {"model": True, "branched": False}[certificate["about"]]:
         learned = chain(game["T_hat"], game["R"], game["hat"])
         other = dot(game["start"], solve(*learned, game["gamma"]))
     else:
         other = branched_return(game, case["branch_length"], case.get("opponent_lengths"))
     scale = {"unnormalised": 1, "normalised": 1 - game["gamma"]}[certificate["convention"]]
     names = quantities(game, case, certificate["about"], certificate["proofs"])
+    demand(names["attained"] or certificate["kind"] == "refutation", "an error is not attained")
     left = scale * game["gamma"] ** certificate["first_t"] * (eta - other)
     return left, evaluate(certificate["bound"], names)
 
 
 def verify(certificate):
     """Both sides of a certificate; ``Rejected`` where it claims something false."""
-    demand(certificate["format"] == "bound-certificate/1", "format: not bound-certificate/1")
+    known = certificate["kind"] in ("refutation", "equality", "opponent-term")
+    demand(certificate["format"] == "bound-certificate/1" and known, "format or kind is unknown")
     if certificate["kind"] == "opponent-term":  # nⱼ = ⌊k min ε_π̂ / ε_π̂ʲ⌋
         k, errors = certificate["k"], rational(certificate["opponent_model"])
         left = sum((k * min(errors) // e + 1) * e for e in errors)
         right = rational(certificate["factor"]) * len(errors) * k * min(errors)
     else:
         left, right = check_game(certificate)
-    recorded = [rational(certificate["left"]), rational(certificate["right"])]
+    recorded = rational([certificate["left"], certificate["right"]])
     demand([left, right] == recorded, f"the two sides are {left} and {right}")
     demand(left == right if certificate["kind"] == "equality" else left > right, "no such relation")
     return left, right
@@ -188,9 +190,9 @@ def main(arguments):
         with open(arguments[0], encoding="utf-8") as file:
             left, right = verify(certificate := json.load(file))
     except Exception as why:  # whatever a malformed file makes fail
-        false = isinstance(why, Rejected)
-        print("rejected:" if false else "not a certificate:", repr(why), file=sys.stderr)
-        return 1 if false else 2
+        code, what = (1, "rejected") if isinstance(why, Rejected) else (2, "not a certificate")
+        print(f"{what}: {why!r}", file=sys.stderr)
+        return code
     print(f"accepted: {certificate['claim']}: {float(left):.6g} against {float(right):.6g}")
     return 0
 

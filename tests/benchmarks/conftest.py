@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ class Bench:
     times: list[float] = field(default_factory=list)
 
     def seconds(self, function: Callable[[], Any], rounds: int) -> float:
-        """The shortest of ``rounds`` runs, the first of which is not counted if there are more."""
+        """The shortest of ``rounds`` runs, after one that is not counted if there are more."""
 
         def timed() -> None:
             start = time.perf_counter()
@@ -28,7 +28,7 @@ class Bench:
             self.times.append(time.perf_counter() - start)
 
         self.benchmark.pedantic(timed, rounds=rounds, warmup_rounds=min(1, rounds - 1))
-        return min(self.times)
+        return min(self.times[-rounds:])
 
     def figure(self, what: str, value: float, unit: str, target: str = "") -> None:
         """Report ``value``; ``target`` says what it should be, nothing asserts it."""
@@ -38,8 +38,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(benchmark: Any, request: pytest.FixtureRequest) -> Iterator[Bench]:
-    yield Bench(benchmark, request.config.stash.setdefault(ROWS, []))
+def bench(benchmark: Any, request: pytest.FixtureRequest) -> Bench:
+    return Bench(benchmark, request.config.stash.setdefault(ROWS, []))
 
 
 def shortest(function: Callable[[], Any], rounds: int) -> float:
