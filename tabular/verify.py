@@ -1,9 +1,8 @@
 """Independent checker of certificates: rational arithmetic and the standard library, nothing else.
 
 Use: python tabular/verify.py CERTIFICATE.json. It checks that a bound fails on an exact game
-("refutation": η − η_model > bound), or is attained ("equality"), or that Section 5.1's opponent term
-exceeds what the paper puts for it; both sides are recomputed from the game alone. Exit code 0:
-accepted; 1: false; 2: not a certificate.
+("refutation": η − η_model > bound), or is attained ("equality"), or that Section 5.1's opponent
+term exceeds what the paper puts for it, all recomputed. Exit code 0: accepted; 1: false; 2: neither.
 """
 
 import json
