@@ -23,10 +23,10 @@ verify: $(BASE)  ## run the audit: every claim checked from first principles (AU
 	@$(BIN)/python -m tabular audit $(AUDIT_ARGS)
 
 test: lint  ## linters, types, import contracts, tests with branch coverage (PYTEST_ARGS=...)
-	@HYPOTHESIS_PROFILE=ci $(PYTEST) -n 2 -m "not nightly" $(COVERAGE) $(PYTEST_ARGS)
+	@HYPOTHESIS_PROFILE=ci $(PYTEST) -n 2 --dist loadfile -m "not nightly" $(COVERAGE) $(PYTEST_ARGS)
 
 test-nightly: $(DEV)  ## the tests marked nightly too, with many more examples each
-	@HYPOTHESIS_PROFILE=nightly $(PYTEST) -n 2 $(COVERAGE) $(PYTEST_ARGS)
+	@HYPOTHESIS_PROFILE=nightly $(PYTEST) -n 2 --dist loadfile $(COVERAGE) $(PYTEST_ARGS)
 
 bench: $(DEV)  ## time tests/benchmarks on one thread
 	@$(PYTEST) tests/benchmarks --benchmark-enable -p no:randomly $(PYTEST_ARGS)

@@ -2,7 +2,7 @@
 
 Use: python tabular/verify.py CERTIFICATE.json. It checks that a bound fails on an exact game
 ("refutation": η − η_model > bound), or is attained ("equality"), or that Section 5.1's opponent
-term exceeds what the paper puts for it, all recomputed. Exit code 0: accepted; 1: false; 2: neither.
+term exceeds what the paper puts for it, all recomputed. Exit code 0: yes; 1: no; 2: not readable.
 """
 
 import json

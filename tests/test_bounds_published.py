@@ -7,7 +7,6 @@ each other: which equals which, which is below which.
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
 from fractions import Fraction
 from functools import cache
@@ -708,9 +707,3 @@ def test_find_knows_which_return() -> None:
         assert find(b.name, b.about) is b
     with pytest.raises(InputError, match=r"^theorem1-printed is not about the branched return$"):
         find("theorem1-printed", "branched")
-
-
-def test_bounds_are_values() -> None:
-    b = find("theorem1-printed")
-    assert replace(b, valid=True) != b
-    assert replace(b) == b

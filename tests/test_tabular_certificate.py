@@ -131,7 +131,9 @@ def test_a_sum_over_a_recursion_has_no_certificate() -> None:
 def test_a_refutation_that_rounding_loses_is_reported(tmp_path: Path) -> None:
     """The float case refutes by less than the 10⁻⁶ to which its numbers are rounded."""
     bound = replace(
-        find("theorem1-printed"), name="tight", formula=lambda r_max: r_max * Fraction(638655, 10**5)
+        find("theorem1-printed"),
+        name="tight",
+        formula=lambda r_max: r_max * Fraction(638655, 10**5),
     )
     near = as_float(leak(reward=leak().reward * Fraction(1, 10**7)))
     name, why = certify(near, bound, tmp_path, "case")
@@ -408,8 +410,8 @@ def test_a_repetition_is_a_proof() -> None:
     names = verify.check_game(value | {"bound": "eps_m"})
     assert names[1] == measure(case).current.value == 1 - quarter
     assert_the_checker_agrees(case, bound, 0)
+    one = {who: {"t": 1, "majorant": None} for who in ("pi", "data")}
     with pytest.raises(verify.Rejected, match="None is not an exact number"):
-        one = {who: {"t": 1, "majorant": None} for who in ("pi", "data")}
         verify.check_game(value | {"proofs": one})
 
 

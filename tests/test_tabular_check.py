@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -46,6 +48,15 @@ NO_MODELS = {
     "mbpo-4.3",
     "simulation-lemma",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def long_numbers() -> Iterator[None]:
+    """Exact values may have more digits than Python turns into text by default."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    yield
+    sys.set_int_max_str_digits(limit)
 
 
 def verdicts(found: Check) -> dict[tuple[str, str], Verdict]:

@@ -3,13 +3,15 @@
 Every test compares complete answers of ``check`` as the case format writes them, exactly.
 """
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +25,15 @@ from tabular.strategies import cases, errors
 LOOKED = 6
 
 Answer = dict[str, Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def long_numbers() -> Iterator[None]:
+    """Exact values may have more digits than Python turns into text by default."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    yield
+    sys.set_int_max_str_digits(limit)
 
 
 def answer(given: Case) -> Answer:
