@@ -15,7 +15,7 @@ from bounds.bound import Bound
 from bounds.cli_planning import Allocate, Plan, run_allocate, run_plan
 from bounds.cli_setting import Setting, setting_profile
 from bounds.commands import run
-from bounds.numbers import decimal_text
+from bounds.numbers import InputError, decimal_text
 from bounds.published import BOUNDS, find
 from bounds.tree import formula_text
 
@@ -147,6 +147,8 @@ def _evaluate(command: Evaluate) -> None:
     bound = next((b for b in named if b.about == about), named[0])
     if command.about is not None:
         bound = find(command.name, command.about)
+    if bound.exact_opponents and any(e > 0 for e in profile.opponent_model):
+        raise InputError(f"--opponent-model: {bound.name} has no opponent models; leave them at 0")
     value = bound.evaluate(profile)
     largest = bound.largest(profile)
     if command.json:

@@ -15,10 +15,11 @@ With opponent-wise lengths nⱼ, model step l (l = 1 is the first action after t
 c_l = Π_{j: l ≤ nⱼ or nⱼ = k} (1 − ε_π̂ʲ) in place of c̄, and the reward at time t uses
 c_{min(t,k)+1}. Everything is summed in closed form: the factors are constant between the nⱼ.
 
-The value is exact where the coupled mass is used up, or the branch ends, within ``MAX_STEPS`` steps
-(fewer, where the powers would outgrow ``MAX_BITS`` bits). Beyond that exact arithmetic drops the
-positive part, (c x − ε)⁺ ≥ c x − ε, which makes the value an upper bound, too large by less than
-span ε γᵗ / (1 − γ)², t the steps within reach.
+In exact arithmetic a sum without end is exact where the coupled mass is used up within
+``MAX_STEPS`` steps (fewer, where the powers would outgrow ``MAX_BITS`` bits). Beyond that the
+positive part is dropped, (c x − ε)⁺ ≥ c x − ε, which makes the value an upper bound, too large by
+less than span ε γᵗ / (1 − γ)², t the steps within reach. Floats carry about 10⁻¹⁵/(1 − γ) of the
+trivial bound: take exact numbers for errors below 10⁻⁶ or so.
 """
 
 from __future__ import annotations
@@ -183,11 +184,11 @@ def decay(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[Any, Any]
 def _decay_exact(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[Any, Any]:
     if length == 0 or x == 0:
         return Fraction(0), x
-    most = _most_steps(c, loss, gamma)
+    most = _most_steps(c, loss, gamma) if length == math.inf else length
     zero = _first_zero(x, c, loss, most) if loss > 0 else None
-    if length == math.inf and zero is None:
+    if zero is None and length == math.inf:
         return _never_used_up(x, c, loss, gamma), Fraction(0)
-    steps = min(length, most if zero is None else zero)
+    steps = length if zero is None else min(length, zero)
     power, geometric = _power_and_sum(c, steps - 1)
     last = x * power - loss * geometric
     spent = loss * gamma * (1 - gamma ** (steps - 1)) / (1 - gamma)
@@ -240,7 +241,7 @@ def decay_from_data(product: Any, q: Any, loss: Any, gamma: Any) -> Any:
         found = None
         if loss > 0 and q < 1:
             level = Fraction(loss) / product
-            found = _first_below(Fraction(q), level, _most_steps(q, loss, gamma))
+            found = _first_below(Fraction(q), level, _most_steps(q, gamma))
         if found is None:  # never used up, or beyond reach: without the positive part
             return positive(product / (1 - gamma * q) - Fraction(loss) / (1 - gamma))
         steps: Any = found

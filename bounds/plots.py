@@ -58,7 +58,10 @@ def encoded(figure: Any, suffix: str, dpi: int = 150) -> bytes:
     """The picture as PNG, SVG or PDF; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     metadata: dict[str, Any] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    figure.savefig(buffer, format=suffix, dpi=dpi, metadata=metadata[suffix])
+    from matplotlib import rc_context
+
+    with rc_context({"svg.hashsalt": "opponentwise"}):
+        figure.savefig(buffer, format=suffix, dpi=dpi, metadata=metadata[suffix])
     return buffer.getvalue()
 
 

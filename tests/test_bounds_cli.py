@@ -147,6 +147,8 @@ def flags(p: ErrorProfile, error: Any, branched: bool) -> list[str]:
 def test_evaluate_gives_the_exact_value(bound: Bound, p: ErrorProfile) -> None:
     error = p.model_data
     p = p.with_(model_current=error, model_sup=error, joint_policy_shift=None)
+    if bound.exact_opponents:  # others are refused, below
+        p = p.with_(opponent_model=(0,) * (p.n - 1))
     branched = bound.about == "branched"
     out = answer(
         "evaluate", bound.name, "--about", bound.about, "--json", *flags(p, error, branched)
@@ -214,6 +216,14 @@ def test_long_answers_are_exact_as_json() -> None:
     shift = Fraction(9, 10) ** 10000 / 10
     assert out["value"] == str(2 * (shift + shift * 10))
     assert "(exact with --json)" in answer(*arguments)
+
+
+def test_a_bound_without_opponent_models_refuses_their_errors() -> None:
+    arguments = ["--gamma", "1/2", "--policy-shift", "0", "0", "--opponent-model", "1/10"]
+    for name in sorted({b.name for b in BOUNDS if b.exact_opponents}):
+        code, out, err = run("evaluate", name, *arguments, "--k", "1")
+        assert (code, out) == (2, "")
+        assert f"{name} has no opponent models" in err
 
 
 # Wrong input
