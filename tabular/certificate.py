@@ -63,6 +63,10 @@ def refutation(case: Case, bound: Bound, *, first_t: int = 0) -> dict[str, Any]:
     result = check(case, [bound])
     if not result.verdicts:
         raise InputError(f"{bound.name}: does not apply to this case")
+    if bound.value is not None and bound.about == "branched" and case.opponent_lengths is not None:
+        raise InputError(
+            f"{bound.name}: its formula is for all n_j = k; leave opponent_lengths out"
+        )
     other = result.model if bound.about == "model" else result.branched
     if result.real < other:
         return refutation(with_reward(case, -case.reward), bound, first_t=first_t)
@@ -84,6 +88,10 @@ def vars_of(case: Case) -> dict[str, Any]:
 
 
 def _certificate(kind: str, case: Case, bound: Bound, first_t: int) -> dict[str, Any]:
+    if bound.value is not None and case.opponent_lengths is not None:
+        raise InputError(
+            f"{bound.name}: its formula is for all n_j = k; leave opponent_lengths out"
+        )
     errors = measure(case)
     return {
         "format": FORMAT,

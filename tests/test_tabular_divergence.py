@@ -353,6 +353,18 @@ def test_a_batch_does_not_take_a_slow_leak_for_rest() -> None:
     assert found.upper[0] > 0.99
 
 
+@pytest.mark.parametrize("leak", [1e-6, 1e-10, 1e-13, 1e-15])
+def test_a_slow_leak_does_not_lower_the_proved_upper_value(leak: float) -> None:
+    """There is one recurrent class, so the chain ends in its state of error 1 with certainty.
+
+    The system for the probability of ending there has condition number 1/leak, so solving it
+    without using that such probabilities sum to 1 loses up to u/leak.
+    """
+    matrix, error = np.array([[1 - leak, leak], [0, 1]]), np.array([0, 1.0])
+    found = horizon.expected_error(np.array([1.0, 0]), matrix, error, max_horizon=20)
+    assert found.upper >= 1 - 8 * U
+
+
 # Recurrent classes
 
 
