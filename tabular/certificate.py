@@ -88,10 +88,6 @@ def vars_of(case: Case) -> dict[str, Any]:
 
 
 def _certificate(kind: str, case: Case, bound: Bound, first_t: int) -> dict[str, Any]:
-    if bound.value is not None and case.opponent_lengths is not None:
-        raise InputError(
-            f"{bound.name}: its formula is for all n_j = k; leave opponent_lengths out"
-        )
     errors = measure(case)
     return {
         "format": FORMAT,
