@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and never over something that was there."""
+"""Files: read with a limit; written whole or not at all, and never over what was there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from bounds.numbers import InputError
+
+
+def read_text(path: Path, most: int) -> str:
+    """The UTF-8 text of a user's file of at most ``most`` bytes; else ``InputError``, one line."""
+    name = " ".join(str(path).split("\n"))
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise InputError(f"{name}: larger than {most} bytes; that is the most that is read")
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: not UTF-8 text (byte {error.start})") from error
 
 
 def write_text(path: Path, text: str, *, replace: bool = False) -> Path:

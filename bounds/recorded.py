@@ -19,6 +19,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from bounds.files import read_text
 from bounds.numbers import InputError, parse_number, shown
 from bounds.profile import ErrorProfile
 
@@ -46,17 +47,7 @@ def load_profile(path: Path) -> ErrorProfile:
         if not found:
             raise InputError(f"{path}: holds neither errors.json nor errors.csv")
         file = found[0]
-    try:
-        with file.open("rb") as handle:
-            data = handle.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{file}: larger than {MAX_BYTES} bytes; that is the most that is read")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 text (byte {error.start})") from error
+    text = read_text(file, MAX_BYTES)
     record = _from_csv(file, text) if file.suffix.lower() == ".csv" else _from_json(file, text)
     if "gamma" not in record:
         raise InputError(f"{file}: gamma: missing; the discount must be recorded")

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from bounds.files import read_text
 from bounds.numbers import MAX_NUMBER_LENGTH, Array, InputError, parse_rational, shown, whole
 from tabular.arrays import is_sparse
 from tabular.case import Case
@@ -71,25 +72,17 @@ def load_case(path: Path) -> Case:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in the file at ``path``, numbers checked for length, keys for repetition."""
     name = " ".join(str(path).split("\n"))
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read ({error.strerror})") from error
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{name}: larger than {MAX_BYTES} bytes; that is the most that is read")
-    if not data.strip():
+    text = read_text(path, MAX_BYTES)
+    if not text.strip():
         raise InputError(f"{name}: empty; a case is one JSON object")
     try:
         value = json.loads(
-            data.decode("utf-8-sig"),
+            text,
             parse_int=_checked(int),
             parse_float=_checked(float),
             parse_constant=lambda text: _Unusable(f"{text} is not a finite number"),
             object_pairs_hook=_unique,
         )
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: not UTF-8 text (byte {error.start})") from error
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise InputError(f"{name}: not JSON: {error.msg} at {place}") from error
