@@ -73,7 +73,7 @@ def complaint(*arguments: str) -> str:
 def python(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "bounds", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=10, **options,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, **options,
     )  # fmt: skip
 
 
@@ -412,7 +412,7 @@ def test_on_a_terminal_without_greek_letters() -> None:
 def test_a_reader_that_has_gone_is_no_error() -> None:
     code = f"{sys.executable} -m bounds list --json | true"
     done = subprocess.run(
-        code, shell=True, cwd=ROOT, capture_output=True, text=True, check=False, timeout=20
+        code, shell=True, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.stderr == ""
 

