@@ -63,6 +63,7 @@ def run_plan(command: Plan) -> None:
     profile = _plan_profile(command)
     kind = command.model_error_kind
     found = plan(profile, kind=kind, max_k=command.max_k)
+    off = sensitivity(profile, kind=kind, max_k=command.max_k)
     answer = {
         "k": {
             "printed": found.k_printed,
@@ -81,8 +82,7 @@ def run_plan(command: Plan) -> None:
             },
         },
         "sensitivity": [
-            {"factor": s.factor, "k": s.k, "value": s.value, "regret": s.regret}
-            for s in sensitivity(profile, kind=kind, max_k=command.max_k)
+            {"factor": s.factor, "k": s.k, "value": s.value, "regret": s.regret} for s in off
         ],
         "note": found.note,
     }
@@ -96,9 +96,9 @@ def run_plan(command: Plan) -> None:
     print(f"coupling bound there             {found.coupling_at_coupling:.4f}")
     print(f"coupling bound at the printed k  {found.coupling_at_printed:.4f}")
     print(f"printed bound at its k           {found.printed_at_printed:.4f}")
-    for s in answer["sensitivity"]:  # type: ignore[attr-defined]
-        if s["factor"] != 1:
-            print(f"errors taken {s['factor']:g} times: k = {s['k']}, {s['regret']:.1%} worse")
+    for s in off:
+        if s.factor != 1:
+            print(f"errors taken {s.factor:g} times: k = {s.k}, {s.regret:.1%} worse")
     print(found.note)
 
 

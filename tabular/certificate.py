@@ -9,6 +9,7 @@ library.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 from pathlib import Path
@@ -69,22 +70,12 @@ def refutation(case: Case, bound: Bound, *, first_t: int = 0) -> dict[str, Any]:
         )
     other = result.model if bound.about == "model" else result.branched
     if result.real < other:
-        return refutation(with_reward(case, -case.reward), bound, first_t=first_t)
+        return refutation(replace(case, reward=-case.reward), bound, first_t=first_t)
     certificate = _certificate("refutation", case, bound, first_t)
     left, right = verify.check_game(certificate)
     if left <= right:
         raise InputError(f"{bound.name}: this case does not refute it")
     return certificate | {"left": rational_text(left), "right": rational_text(right)}
-
-
-def with_reward(case: Case, reward: Array) -> Case:
-    """``case`` with another reward of the ego agent."""
-    return Case(**{**vars_of(case), "reward": reward})
-
-
-def vars_of(case: Case) -> dict[str, Any]:
-    """The constructor arguments of ``case``."""
-    return {name: getattr(case, name) for name in Case.__dataclass_fields__}
 
 
 def _certificate(kind: str, case: Case, bound: Bound, first_t: int) -> dict[str, Any]:
@@ -201,16 +192,14 @@ def rationalised(case: Case, denominator: int = 10**6) -> Case:
     gamma = Fraction(case.gamma).limit_denominator(10**6)
     if gamma == 1:
         gamma = Fraction(case.gamma)  # a float below 1 that rounds up
-    return Case(
-        **{
-            **vars_of(case),
-            "gamma": gamma,
-            "initial": rows(case.initial),
-            "transition": rows(case.transition),
-            "model_transition": rows(case.model_transition),
-            "reward": entries(case.reward),
-            "policies": tuple(map(rows, case.policies)),
-            "data_policies": tuple(map(rows, case.data_policies)),
-            "opponent_models": tuple(map(rows, case.opponent_models)),
-        }
+    return replace(
+        case,
+        gamma=gamma,
+        initial=rows(case.initial),
+        transition=rows(case.transition),
+        model_transition=rows(case.model_transition),
+        reward=entries(case.reward),
+        policies=tuple(map(rows, case.policies)),
+        data_policies=tuple(map(rows, case.data_policies)),
+        opponent_models=tuple(map(rows, case.opponent_models)),
     )

@@ -8,6 +8,7 @@ above says nothing, and one below the black curve is refuted.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from bounds.plots import curve, new_figure
 from bounds.published import BOUNDS
 from bounds.symbols import About
 from tabular.case import Case
-from tabular.certificate import vars_of
 from tabular.check import Check, check
 from tabular.tally import Tally
 
@@ -46,25 +46,30 @@ def as_float(case: Case) -> Case:
     def number(array: Array | None) -> Any:
         return None if array is None else array.astype(float)
 
-    fields = vars_of(case)
-    for name in ("initial", "transition", "model_transition", "reward"):
-        fields[name] = number(fields[name])
-    for name in ("policies", "data_policies", "opponent_models"):
-        fields[name] = tuple(map(number, fields[name]))
-    return Case(**{**fields, "gamma": float(case.gamma)})
+    return replace(
+        case,
+        gamma=float(case.gamma),
+        initial=number(case.initial),
+        transition=number(case.transition),
+        model_transition=number(case.model_transition),
+        reward=number(case.reward),
+        policies=tuple(map(number, case.policies)),
+        data_policies=tuple(map(number, case.data_policies)),
+        opponent_models=tuple(map(number, case.opponent_models)),
+    )
 
 
 def over_k(case: Case, lengths: Sequence[int], title: str) -> Any:
     """Figure: the branched discrepancy of ``case`` and the bounds on it, over k in ``lengths``."""
-    fields = vars_of(as_float(case)) | {"opponent_lengths": None}
-    results = [check(Case(**{**fields, "branch_length": k})) for k in lengths]
+    plain = replace(as_float(case), opponent_lengths=None)
+    results = [check(replace(plain, branch_length=k)) for k in lengths]
     return _figure(np.array(lengths), results, "branched", "branch length k", title)
 
 
 def over_gamma(case: Case, gammas: Array, title: str) -> Any:
     """Figure: the model discrepancy of ``case`` and the bounds on it, over the discount."""
-    fields = vars_of(as_float(case))
-    results = [check(Case(**{**fields, "gamma": float(gamma)})) for gamma in gammas]
+    plain = as_float(case)
+    results = [check(replace(plain, gamma=float(gamma))) for gamma in gammas]
     return _figure(gammas, results, "model", "discount γ", title)
 
 

@@ -9,7 +9,7 @@ long as it still refutes the bound, exactly.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from bounds.bound import Bound
 from bounds.numbers import Array
 from tabular.case import Case, case_at
-from tabular.certificate import rationalised, vars_of
+from tabular.certificate import rationalised
 from tabular.check import check
 
 #: Probabilities below this are set to 0, so that deterministic rows are found and kept.
@@ -164,7 +164,6 @@ def simplest_refutation(case: Case, still: Callable[[Case], bool]) -> Case | Non
     """
     for denominator in (2, 5, 10, 20, 100, 1000):
         rounded = rationalised(case, denominator)
-        rounded = Case(**{**vars_of(rounded), "gamma": Fraction(case.gamma).limit_denominator(100)})
         if still(rounded):
             return _simplified(rounded, still)
     return None
@@ -207,29 +206,27 @@ def _arrays(case: Case) -> Iterator[Array]:
 
 def _simpler(case: Case) -> Iterator[Case]:
     """Candidates one step simpler: whole parts replaced by the truth, then rows, then rewards."""
-    fields = vars_of(case)
-
-    def having(**changes: Any) -> Case:
-        return Case(**{**fields, **changes})
-
-    yield having(data_policies=case.policies)
-    yield having(opponent_models=(None,) * case.n)
-    yield having(model_transition=case.transition)
+    yield replace(case, data_policies=case.policies)
+    yield replace(case, opponent_models=(None,) * case.n)
+    yield replace(case, model_transition=case.transition)
     for name in ("initial", "transition", "model_transition"):
-        for array in _simpler_rows(fields[name], case.transition):
-            yield having(**{name: array})
+        for array in _simpler_rows(getattr(case, name), case.transition):
+            change: dict[str, Any] = {name: array}
+            yield replace(case, **change)
     for name in ("policies", "data_policies", "opponent_models"):
-        for j, policy in enumerate(fields[name]):
+        given = getattr(case, name)
+        for j, policy in enumerate(given):
             if policy is None:
                 continue
             for array in _simpler_rows(policy, case.policies[j]):
-                yield having(**{name: (*fields[name][:j], array, *fields[name][j + 1 :])})
+                change = {name: (*given[:j], array, *given[j + 1 :])}
+                yield replace(case, **change)
     for index in np.ndindex(case.reward.shape):
         for value in (Fraction(0), Fraction(1), Fraction(-1)):
             if case.reward[index] != value:
                 reward = case.reward.copy()
                 reward[index] = value
-                yield having(reward=reward)
+                yield replace(case, reward=reward)
 
 
 def _simpler_rows(array: Array, truth: Array) -> Iterator[Array]:

@@ -548,8 +548,8 @@ def test_the_search_finds_nothing_against_valid_bounds(bound: Bound, seed: int) 
         generations=6,
         exact_opponents=bound.exact_opponents,
     )
-    # a bound is scored where it is at least 1/100 of the largest discrepancy, so FLOAT_SLACK, 1e-9
-    # of the largest, is 1e-7 of it
+    # a bound is scored where it is at least 1/100 of the largest discrepancy; rounding, less than
+    # 1e-9 of the largest, is less than 1e-7 of it
     assert 0 < found.ratio <= 1 + 1e-7
 
 

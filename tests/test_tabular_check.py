@@ -393,7 +393,7 @@ def test_floats_agree_with_fractions(given: Case) -> None:
         assert abs(float(one[key].value) - other[key].value) <= allowed
         margin = float(one[key].value - one[key].discrepancy)
         if abs(margin) > allowed + 2 * returns + 2e-9 * largest_reward(given) / (1 - gamma):
-            # far from equality, also of FLOAT_SLACK, both must decide alike
+            # far from equality, also of the float slack, both must decide alike
             assert other[key].holds == one[key].holds
     # a float error of an opponent model may be a rounding error where the exact one is 0
     assert {name for name, _ in set(one) ^ set(other)} <= NO_MODELS
