@@ -4,6 +4,7 @@ VENV ?= .venv
 AUDIT_ARGS ?=
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
+NOTEBOOKS ?=
 UV := uv==0.13.9
 
 BIN := $(VENV)/bin
@@ -17,7 +18,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
 COVERAGE := --cov --cov-report=term:skip-covered
 
-.PHONY: verify test test-nightly bench record lint format lock clean help
+.PHONY: verify test test-nightly bench record notebooks lint format lock clean help
 
 verify: $(BASE)  ## run the audit: every claim checked from first principles (AUDIT_ARGS=...)
 	@$(BIN)/python -m tabular audit $(AUDIT_ARGS)
@@ -33,6 +34,9 @@ bench: $(DEV)  ## time tests/benchmarks on one thread
 
 record: $(BASE)  ## run the audit and record it for the README (notebooks/data/audit)
 	@$(BIN)/python notebooks/record_audit.py
+
+notebooks: $(DEV)  ## run the notebooks and write their outputs and figures (NOTEBOOKS="01_name ...")
+	@$(BIN)/python notebooks/execute.py $(NOTEBOOKS)
 
 lint: $(DEV)  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check --quiet .
