@@ -42,7 +42,7 @@ def latch(
     anything else: r_lo, go bad. π always plays right; in good, π_Dʲ plays wrong with probability
     ε_πʲ and π̂ʲ with probability ε_π̂ʲ; T̂ leaves good with probability ε_sup although all play right.
     """
-    n = _check(gamma, policy_shift, opponent_model, model_error)
+    n = check_parameters(gamma, policy_shift, opponent_model, model_error)
     joint = 2**n
     transition = zeros((2, joint, 2), exact=True)
     transition[:, :, 1] = Fraction(1)
@@ -55,7 +55,7 @@ def latch(
     def wrong(error: Fraction) -> Array:
         return exact_array([[1 - error, error], [1, 0]])
 
-    return _case(
+    return attaining_case(
         gamma,
         (2,) * n,
         (exact_array([1, 0]), transition, reward, model),
@@ -105,7 +105,7 @@ def lanes_with_exploration(
 
     Raises ``InputError`` where ε_πʲ + ε_π̂ʲ > 1, or where more than ``MAX_LANES`` lanes are needed.
     """
-    n = _check(gamma, policy_shift, opponent_model, model_error)
+    n = check_parameters(gamma, policy_shift, opponent_model, model_error)
     for j, (shift, error) in enumerate(zip(policy_shift[1:], opponent_model, strict=True)):
         if shift + error > 1:
             raise InputError(f"opponent_model[{j}]: {error} and shift {shift} exceed 1 together")
@@ -146,7 +146,7 @@ def lanes_with_exploration(
     hats = [Fraction(0), *opponent_model]
     agents = list(zip(names, policy_shift, hats, strict=True))
     start = [Fraction(s == 0) for s in range(count + 2)]
-    return _case(
+    return attaining_case(
         gamma,
         tuple(map(len, names)),
         (exact_array(start), transition, reward, model),
@@ -172,7 +172,7 @@ def clock(
     the sup error is 1 while the expected one is 1/phases at every time. Each of n agents has one
     action.
     """
-    _check(gamma, [Fraction(0)] * n, [Fraction(0)] * (n - 1), Fraction(0))
+    check_parameters(gamma, [Fraction(0)] * n, [Fraction(0)] * (n - 1), Fraction(0))
     whole("phases", phases, 1, MAX_LANES)
     size = 2 * phases  # state phase, or phases + phase for bad
     transition = zeros((size, 1, size), exact=True)
@@ -184,7 +184,7 @@ def clock(
     reward = exact_array([[r_hi]] * phases + [[r_lo]] * phases)
     initial = exact_array([Fraction(1, phases)] * phases + [Fraction(0)] * phases)
     only = exact_array([[1]] * size)
-    return _case(
+    return attaining_case(
         gamma,
         (1,) * n,
         (initial, transition, reward, model),
@@ -211,7 +211,7 @@ def _leaving(kappa: Fraction, error: Fraction) -> list[Fraction]:
     return leave
 
 
-def _check(
+def check_parameters(
     gamma: Fraction,
     policy_shift: Sequence[Fraction],
     opponent_model: Sequence[Fraction],
@@ -232,7 +232,7 @@ def _check(
     return len(policy_shift)
 
 
-def _case(
+def attaining_case(
     gamma: Fraction,
     actions: tuple[int, ...],
     world: tuple[Array, Array, Array, Array],
@@ -243,6 +243,7 @@ def _case(
     branch_length: int | None = None,
     opponent_lengths: Sequence[int] | None = None,
 ) -> Case:
+    """The case of ``world`` = (initial, transition, reward, model transition), agent 0 the ego."""
     initial, transition, reward, model = world
     lengths: Any = None if opponent_lengths is None else (None, *opponent_lengths)
     return Case(
