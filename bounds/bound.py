@@ -68,6 +68,11 @@ class Bound:
         """Names of the formula's parameters."""
         return tuple(inspect.signature(self.formula).parameters)
 
+    @property
+    def is_series(self) -> bool:
+        """Whether the right-hand side is a sum over a recursion, not one expression."""
+        return self.value is not None and not self.symbols
+
     def evaluate(self, profile: ErrorProfile) -> Any:
         """The right-hand side at ``profile``: a Fraction if every number that enters is exact.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal
 
+from bounds.functions import apply
 from bounds.numbers import InputError
 from bounds.profile import ErrorProfile
 
@@ -34,6 +35,11 @@ class Symbol:
 def total(values: tuple[Any, ...]) -> Any:
     """Σ values; 0 for none."""
     return sum(values[1:], values[0]) if values else 0
+
+
+def largest(values: tuple[Any, ...]) -> Any:
+    """max values; 0 for none."""
+    return reduce(lambda x, y: apply("max", x, y), values, 0)
 
 
 def survival(values: tuple[Any, ...]) -> Any:
@@ -103,6 +109,11 @@ SYMBOLS: dict[str, Symbol] = {
         Symbol(
             "sum_eps_hat", r"\textstyle\sum_{j\ne i}\epsilon_{\hat\pi}^j",
             "Σ errors of the opponent models", lambda p, _: total(p.opponent_model),
+        ),
+        Symbol(
+            "max_eps_hat", r"\textstyle\max_{j\ne i}\epsilon_{\hat\pi}^j",
+            "largest error of the opponent models, 0 where there is no opponent",
+            lambda p, _: largest(p.opponent_model),
         ),
         Symbol(
             "sum_n_eps_hat", r"\textstyle\sum_{j\ne i}(n_j+1)\epsilon_{\hat\pi}^j",

@@ -1,7 +1,8 @@
 """A formula as a tree of operations, as it was written: for certificates and for reading.
 
 Calling a bound's formula with ``Tree`` operands records the operations instead of doing them:
-["+", x, y], ["-", x, y], ["*", x, y], ["/", x, y], ["**", x, y] over names and whole numbers.
+["+", x, y], ["-", x, y], ["*", x, y], ["/", x, y], ["**", x, y], and where a user wrote them
+["min", x, y], ["max", x, y], ["exp", x], ["log", x], ["sqrt", x], over names and rational numbers.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ class Tree:
     def __pow__(self, other: Any) -> Tree:
         return Tree(["**", self.node, _node(other)])
 
+    def applied(self, name: str, operands: tuple[Any, ...]) -> Tree:
+        """The operation ``name`` of ``bounds.functions``, recorded."""
+        return Tree([name, *map(_node, operands)])
+
 
 def _node(value: Any) -> Any:
     if isinstance(value, Tree):
@@ -59,22 +64,28 @@ def _node(value: Any) -> Any:
 
 def tree(bound: Bound) -> Any:
     """The right-hand side of ``bound`` as nested lists, ready for JSON."""
-    return bound.formula(**{name: Tree(name) for name in bound.symbols}).node
+    return _node(bound.formula(**{name: Tree(name) for name in bound.symbols}))
 
 
 def text(node: Any, outer: int = 0) -> str:
     """A tree as arithmetic text, with the parentheses that it needs."""
     if not isinstance(node, list):
-        return str(node)
-    operation, left, right = node
+        level = 1 if node.startswith("-") else 2 if "/" in node else 4
+        return f"({node})" if level < outer else str(node)
+    operation, *parts = node
+    if operation not in _PRECEDENCE:
+        return f"{operation}({', '.join(map(text, parts))})"
+    left, right = parts
     level = _PRECEDENCE[operation]
     gap = "" if operation in ("**", "*", "/") else " "
     # a right operand of the same level needs parentheses under -, / and **
     inner = level + (operation in ("-", "/", "**"))
     body = f"{text(left, level + (operation == '**'))}{gap}{operation}{gap}{text(right, inner)}"
+    if operation == "-" and left == "0":
+        body = f"-{text(right, inner)}"
     return f"({body})" if level < outer else body
 
 
 def formula_text(bound: Bound) -> str:
     """The right-hand side as text; empty where it is a sum over a recursion."""
-    return "" if not bound.symbols else text(tree(bound))
+    return "" if bound.is_series else text(tree(bound))

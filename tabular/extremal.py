@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import reduce
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,15 @@ def latch(
 ) -> Case:
     """Attains ``coupling-sup``, unbranched and branched, for every k and all nⱼ at once.
 
-    States good, bad (absorbing); own actions right, wrong. All right in good: r_hi, stay good;
-    anything else: r_lo, go bad. π always plays right; in good, π_Dʲ plays wrong with probability
-    ε_πʲ and π̂ʲ with probability ε_π̂ʲ; T̂ leaves good with probability ε_sup although all play right.
+    States good, bad (absorbing); own actions right, wrong (right alone where an agent has no
+    error). All right in good: r_hi, stay good; anything else: r_lo, go bad. π always plays right;
+    in good, π_Dʲ plays wrong with probability ε_πʲ and π̂ʲ with probability ε_π̂ʲ; T̂ leaves good
+    with probability ε_sup although all play right.
     """
-    n = check_parameters(gamma, policy_shift, opponent_model, model_error)
-    joint = 2**n
+    check_parameters(gamma, policy_shift, opponent_model, model_error)
+    hats = [Fraction(0), *opponent_model]
+    sizes = tuple(1 + (s + h > 0) for s, h in zip(policy_shift, hats, strict=True))
+    joint = prod(sizes)
     transition = zeros((2, joint, 2), exact=True)
     transition[:, :, 1] = Fraction(1)
     transition[0, 0] = exact_array([1, 0])  # joint action 0: everyone right
@@ -52,16 +56,16 @@ def latch(
     reward = np.full((2, joint), r_lo, dtype=object)
     reward[0, 0] = r_hi
 
-    def wrong(error: Fraction) -> Array:
-        return exact_array([[1 - error, error], [1, 0]])
+    def wrong(size: int, error: Fraction) -> Array:
+        return exact_array([[1 - error, error][:size], [1, 0][:size]])
 
     return attaining_case(
         gamma,
-        (2,) * n,
+        sizes,
         (exact_array([1, 0]), transition, reward, model),
-        policies=[wrong(Fraction(0))] * n,
-        data_policies=[wrong(e) for e in policy_shift],
-        opponent_models=[None, *(wrong(e) for e in opponent_model)],
+        policies=[wrong(size, Fraction(0)) for size in sizes],
+        data_policies=list(map(wrong, sizes, policy_shift)),
+        opponent_models=[None, *map(wrong, sizes[1:], opponent_model)],
         branch_length=branch_length,
         opponent_lengths=opponent_lengths,
     )

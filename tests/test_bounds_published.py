@@ -325,6 +325,7 @@ def test_symbols_mean_what_they_say(p: ErrorProfile) -> None:
         "sum_eps_pi": sum(p.policy_shift),
         "eps_pi_joint": joint(p),
         "sum_eps_hat": sum(p.opponent_model),
+        "max_eps_hat": max(p.opponent_model, default=0),
         "sum_n_eps_hat": sum((n + 1) * e for n, e in zip(lengths, p.opponent_model, strict=True)),
         "q": prod(1 - e for e in p.policy_shift),
         "c_bar": c_bar,
