@@ -5,8 +5,10 @@ bound is read for the normalised return, as only that reading is valid. At 1 a b
 
 - printed: argmin over k ≥ 1 of Theorem 2. Its optimum is inner only because kε′_m stands for
   min(t, k)ε′_m: the printed bound grows without limit in k, the discrepancy does not.
-- coupling: argmin over k ≥ 1 of the coupling bound, sup or expected; None where longer is never
-  worse, that is where no k up to ``max_k`` is better than rolling out without limit.
+- coupling: argmin over k ≥ 1 of the coupling bound, sup or expected. It is 1, or there is none
+  (None): in k both forms rise or fall throughout, or rise first and then fall, a theorem that
+  ``bounds.proofs`` and ``bounds.proofs_planner`` prove. None means that without limit is as good
+  as any k.
 - within 1 percent: the shortest k whose coupling bound is at most 1.01 times the best.
 """
 
@@ -32,8 +34,8 @@ TIE = 1e-12
 class Plan:
     """Rollout lengths and what they are worth.
 
-    k_printed: argmin of Theorem 2; k_coupling: argmin of the coupling bound, None where longer is
-    never worse; k_within: the shortest k within 1 percent of the best coupling value.
+    k_printed: argmin of Theorem 2; k_coupling: argmin of the coupling bound, 1 or None (no limit on
+    k is best); k_within: the shortest k within 1 percent of the best coupling value.
     The values are fractions of the trivial bound, at k_printed and at k_coupling (at k_within where
     that is None). limit: the coupling bound without limit on k. best: the least coupling value.
     """
@@ -80,10 +82,8 @@ def plan(profile: ErrorProfile, *, kind: ModelErrorKind = "expected", max_k: int
     ks = np.arange(1, max_k + 1)
     printed, coupling, limit = curves(profile, kind, ks)
     k_printed = _first_best(printed)
-    inner = _first_best(coupling)
-    longer_is_never_worse = limit <= coupling[inner - 1] + TIE
-    k_coupling = None if longer_is_never_worse else inner
-    best = min(float(coupling.min()), limit)
+    k_coupling = None if limit <= coupling[0] + TIE else 1
+    best = min(float(coupling[0]), limit)
     near = np.flatnonzero(coupling <= 1.01 * best)
     k_within = int(ks[near[0]]) if near.size else max_k
     at = k_coupling or k_within
@@ -112,8 +112,8 @@ def _note(printed: Array, near: Array, k_coupling: int | None, max_k: int) -> st
         parts.append("the printed bound says nothing at any k")
     if k_coupling is None:
         parts.append(
-            "longer rollouts are never worse by the coupling bound; at_coupling_k is taken at "
-            "coupling_within_1_percent"
+            "no k is better by the coupling bound than rollouts without limit; at_coupling_k is "
+            "taken at coupling_within_1_percent"
         )
     if not near.size:
         parts.append(f"no k up to {max_k} is within 1 percent of the best; {max_k} is taken")

@@ -28,7 +28,8 @@ class Proof:
     steps: tuple[str, ...]
 
 
-def _proof(summary: str, steps: Sequence[tuple[str, bool]]) -> Proof:
+def concluded(summary: str, steps: Sequence[tuple[str, bool]]) -> Proof:
+    """The proof made of ``steps`` (words, whether established)."""
     return Proof(
         holds=all(done for _, done in steps),
         summary=summary,
@@ -38,14 +39,14 @@ def _proof(summary: str, steps: Sequence[tuple[str, bool]]) -> Proof:
     )
 
 
-def _zero(expression: Any) -> bool:
+def is_zero(expression: Any) -> bool:
     """Whether SymPy simplifies ``expression`` to 0."""
     import sympy
 
     return bool(sympy.simplify(expression) == 0)
 
 
-def _nonnegative(expression: Any) -> bool:
+def is_nonnegative(expression: Any) -> bool:
     """Whether SymPy, after factoring, knows that ``expression`` is ≥ 0."""
     import sympy
 
@@ -58,14 +59,14 @@ def _common_steps() -> list[tuple[str, bool]]:
     e, p, x, c, eps = sympy.symbols("e p x c epsilon", nonnegative=True)
     lost, gone = sympy.symbols("lost gone", nonnegative=True)  # 1 − c and 1 − x
     # Weierstrass, induction step: if Π ≥ 1 − p then Π(1 − e) ≥ (1 − p)(1 − e) ≥ 1 − p − e
-    weierstrass = _nonnegative(sympy.expand((1 - p) * (1 - e) - (1 - p - e)))
+    weierstrass = is_nonnegative(sympy.expand((1 - p) * (1 - e) - (1 - p - e)))
     step = sympy.expand((c * x - eps) - (x - (1 - c) - eps))
-    one_step = _nonnegative(sympy.expand(step.subs({c: 1 - lost, x: 1 - gone})))
+    one_step = is_nonnegative(sympy.expand(step.subs({c: 1 - lost, x: 1 - gone})))
     loss = sympy.expand((1 - c) + (1 - x) - (1 - c * x)).subs({c: 1 - lost, x: 1 - gone})
     return [
         ("(1 - p)(1 - e) >= 1 - p - e, the induction step of Weierstrass' inequality", weierstrass),
         ("c x - eps >= x - (1 - c) - eps for c, x in [0, 1]", one_step),
-        ("1 - c x <= (1 - c) + (1 - x) for c, x in [0, 1]", _nonnegative(sympy.expand(loss))),
+        ("1 - c x <= (1 - c) + (1 - x) for c, x in [0, 1]", is_nonnegative(sympy.expand(loss))),
     ]
 
 
@@ -80,17 +81,17 @@ def _sums() -> list[tuple[str, bool]]:
     first = sympy.summation(gamma**j, (j, 1, k))
     closed = gamma * (1 - gamma**k) / (1 - gamma)
     return [
-        ("(1 - gamma) sum_{t >= j} gamma^t = gamma^j", _zero(tail - gamma**j)),
+        ("(1 - gamma) sum_{t >= j} gamma^t = gamma^j", is_zero(tail - gamma**j)),
         (
             "sum_{j=1..k} gamma^j = gamma (1 - gamma^k)/(1 - gamma)",
-            _zero(first.rewrite(sympy.Pow) - closed) or _telescopes(closed, gamma, k),
+            is_zero(first.rewrite(sympy.Pow) - closed) or telescopes(closed, gamma, k),
         ),
     ]
 
 
-def _telescopes(closed: Any, gamma: Any, k: Any) -> bool:
-    """closed(k + 1) − closed(k) = γ^{k+1} and closed(0) = 0."""
-    return _zero(closed.subs(k, k + 1) - closed - gamma ** (k + 1)) and _zero(closed.subs(k, 0))
+def telescopes(closed: Any, gamma: Any, k: Any) -> bool:
+    """Whether closed(0) = 0 and closed(k + 1) − closed(k) = γ^{k+1}."""
+    return is_zero(closed.subs(k, k + 1) - closed - gamma ** (k + 1)) and is_zero(closed.subs(k, 0))
 
 
 def theorem1_from_coupling() -> Proof:
@@ -106,8 +107,12 @@ def theorem1_from_coupling() -> Proof:
     majorant = 2 * r * (h + gamma / (1 - gamma) * (m + s + h))
     gap = sympy.simplify(theorem1(gamma, r, m, ego, opp, h) - majorant)
     steps = [*_common_steps(), *_sums()]
-    steps.append(("2 r_max [h + gamma (eps_m + s + h)/(1 - gamma)] <= Eq. (2)", _nonnegative(gap)))
-    return _proof("symbolically, from the coupling: the policy shift enters once, not twice", steps)
+    steps.append(
+        ("2 r_max [h + gamma (eps_m + s + h)/(1 - gamma)] <= Eq. (2)", is_nonnegative(gap))
+    )
+    return concluded(
+        "symbolically, from the coupling: the policy shift enters once, not twice", steps
+    )
 
 
 def theorem2_from_coupling() -> Proof:
@@ -128,14 +133,64 @@ def theorem2_from_coupling() -> Proof:
     steps = [
         *_common_steps(),
         *_sums(),
-        ("the bound's part in s is 2 r_max gamma^{k+1} s/(1 - gamma)", _zero(apart - shift)),
+        ("the bound's part in s is 2 r_max gamma^{k+1} s/(1 - gamma)", is_zero(apart - shift)),
         (
             "1 - gamma >= 0, so gamma^j <= 1 and P = sum_{j=1..k} gamma^j <= k",
-            _nonnegative(1 - gamma),
+            is_nonnegative(1 - gamma),
         ),
-        ("2 r_max [h + P (h + eps)] <= the rest of the bound, for k = P + d", _nonnegative(rest)),
+        ("2 r_max [h + P (h + eps)] <= the rest of the bound, for k = P + d", is_nonnegative(rest)),
     ]
-    return _proof("symbolically, from the coupling: the third term is not needed", steps)
+    return concluded("symbolically, from the coupling: the third term is not needed", steps)
+
+
+def sup_closed_form() -> Proof:
+    """coupling-sup is span Σγᵗ (1 − c̄ x_t), x_t = q^{(t−k)⁺} ρ^{min(t,k)}; unbranched x_t = ρᵗ.
+
+    Term by term: Σ_{t≤k} (γρ)ᵗ, then (γρ)ᵏ Σ_{j≥1} (γq)ʲ. A closed form of a partial sum is proved
+    by its first value and its steps; what it still lacks is a power of a number below 1.
+    """
+    import sympy
+
+    from bounds.published import coupling_sup_branched, coupling_sup_model
+
+    g, lost, span, c, rho = sympy.symbols("g lost span c_bar rho", positive=True)
+    q = 1 / (1 + lost)  # q in (0, 1]; γ as above
+    gamma = g / (1 + g)
+    k, j = sympy.symbols("k j", integer=True, nonnegative=True)
+    branch = (1 - (gamma * rho) ** (k + 1)) / (1 - gamma * rho)  # Σ_{t≤k} (γρ)ᵗ
+    late = gamma * q * (1 - (gamma * q) ** j) / (1 - gamma * q)  # Σ_{i=1..j} (γq)ⁱ
+    whole = gamma * q / (1 - gamma * q)
+    value = span * (1 / (1 - gamma) - c * (branch + (gamma * rho) ** k * whole))
+    unbranched = span * (
+        1 / (1 - gamma) - c * (branch + (gamma * rho) ** (k + 1) / (1 - gamma * rho))
+    )
+    return concluded(
+        "symbolically: the series telescopes into the closed form, branched and unbranched",
+        [
+            (
+                "sum_{t=0..k} (gamma rho)^t is 1 at k = 0",
+                is_zero(branch.subs(k, 0) - 1),
+            ),
+            (
+                "and grows by (gamma rho)^(k+1)",
+                is_zero(branch.subs(k, k + 1) - branch - (gamma * rho) ** (k + 1)),
+            ),
+            ("sum_{i=1..j} (gamma q)^i telescopes", telescopes(late, gamma * q, j)),
+            (
+                "it lacks (gamma q)^j times its limit, and gamma q < 1",
+                is_zero(whole - late - (gamma * q) ** j * whole)
+                and sympy.factor(1 - gamma * q).is_positive is True,
+            ),
+            (
+                "coupling-sup, branched, is the sum of the two parts",
+                is_zero(coupling_sup_branched(gamma, k, span, c, rho, q) - value),
+            ),
+            (
+                "coupling-sup, unbranched, is the limit: (gamma rho)^(k+1)/(1 - gamma rho) is left",
+                is_zero(sympy.together(coupling_sup_model(gamma, span, c, rho) - unbranched)),
+            ),
+        ],
+    )
 
 
 def sup_form_is_monotone_in_k() -> Proof:
@@ -152,8 +207,8 @@ def sup_form_is_monotone_in_k() -> Proof:
 
     step = bound(k + 1) - bound(k)
     claimed = span * c * (gamma * rho) ** k * gamma * (q - rho) / (1 - gamma * q)
-    identity = _zero(sympy.expand(sympy.powsimp(sympy.expand_power_base(step - claimed))))
-    return _proof(
+    identity = is_zero(sympy.expand(sympy.powsimp(sympy.expand_power_base(step - claimed))))
+    return concluded(
         "symbolically: the step in k is span c (gamma rho)^k gamma (q - rho)/(1 - gamma q)",
         [("coupling-sup(k+1) - coupling-sup(k) is that product", identity)],
     )
@@ -171,14 +226,14 @@ def opponent_term_bracket() -> Proof:
     length = k * m / eps - f  # n_j, by the definition of the fractional part f
     excess = sympy.expand((length + 1) * eps - k * m)
     positive = sympy.simplify(excess.subs(f, 1 - gap)).is_positive is True
-    return _proof(
+    return concluded(
         "symbolically: each term is k min eps_hat + (1 - f) eps_hat_j with 0 <= f < 1",
         [
             (
                 "(n_j + 1) eps - k m = (1 - f) eps with n_j = k m / eps - f",
-                _zero(excess - (1 - f) * eps),
+                is_zero(excess - (1 - f) * eps),
             ),
             ("f < 1 makes it positive", positive),
-            ("f >= 0 makes it at most eps", _nonnegative(eps - excess)),
+            ("f >= 0 makes it at most eps", is_nonnegative(eps - excess)),
         ],
     )
