@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds import proofs
+from bounds import proofs, proofs_planner
 from bounds.bound import Bound
 from bounds.claims import Claim, Status
 from bounds.numbers import InputError
@@ -19,10 +19,11 @@ from tabular.case import Case
 from tabular.certificate import refutation, save
 from tabular.check import check
 from tabular.extremal import clock, lanes, lanes_with_exploration, latch
+from tabular.extremal_branched import ages
 from tabular.text import short
 
 _F = Fraction
-_SOURCE = "coupling bounds, docstrings of bounds.coupling and tabular.extremal"
+_SOURCE = "coupling bounds, docstrings of bounds.coupling and tabular.extremal*"
 _ERRORS = tuple(_F(i, 20) for i in range(7))
 _DISCOUNTS = (_F(0), _F(1, 2), _F(9, 10), _F(19, 20))
 
@@ -50,8 +51,27 @@ def theory_claims(folder: Path, seed: int, count: int) -> list[Claim]:
             "coupling-sup falls in k if rho > q and grows if rho < q: no inner optimum",
             proofs.sup_form_is_monotone_in_k,
         ),
+        _proved(
+            "coupling-sup-closed-form",
+            "coupling-sup = span sum_t gamma^t (1 - c_bar x_t), x_t = q^max(t-k,0) rho^min(t,k), "
+            "and x_t = rho^t unbranched",
+            proofs.sup_closed_form,
+        ),
+        _proved(
+            "coupling-expected-no-inner-optimum",
+            "over k >= 1, coupling-expected is least at k = 1 or without limit on k: it may rise "
+            "first, and once it falls it never rises again",
+            proofs_planner.expected_form_has_no_inner_optimum,
+        ),
+        _proved(
+            "theorem2-printed-optimum",
+            "the right-hand side of theorem2-printed is convex in k, and least over k >= 1 at the "
+            "first k with gamma^(k+1) (2 - gamma) sum_eps_pi <= eps'_m + sum_eps_hat",
+            proofs_planner.printed_optimum,
+        ),
         _attained("coupling-sup-attained", _latches(seed, count)),
         _attained("coupling-expected-attained", _lanes(seed, count)),
+        _attained("coupling-expected-branched-attained", _ages(seed, count)),
         _attained("coupling-data-attained", _exploring_lanes(seed, count)),
         independent_form_claim(folder),
     ]
@@ -116,6 +136,16 @@ def _lanes(seed: int, count: int) -> Iterator[Attained]:
         phases = int(rng.integers(1, 9))
         k = int(rng.integers(phases + 1))
         yield "coupling-expected", "branched", clock(gamma, phases, n=n, branch_length=k)
+
+
+def _ages(seed: int, count: int) -> Iterator[Attained]:
+    rng = np.random.default_rng([seed, 9])
+    for _ in range(count):
+        n, k = int(rng.integers(1, 4)), int(rng.integers(0, 9))
+        gamma = _DISCOUNTS[rng.integers(len(_DISCOUNTS))]
+        case = ages(gamma, _draw(rng, n - 1), _draw(rng, 1)[0], branch_length=k)
+        yield "coupling-expected", "model", case
+        yield "coupling-expected", "branched", case
 
 
 def _exploring_lanes(seed: int, count: int) -> Iterator[Attained]:
