@@ -247,7 +247,7 @@ def decay_from_data(product: Any, q: Any, loss: Any, gamma: Any) -> Any:
         steps: Any = found
     else:
         product, q, loss, gamma = (np.asarray(v, dtype=float) for v in (product, q, loss, gamma))
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             count = np.ceil(np.log(loss / product) / np.log(q))
         count = np.where((loss > 0) & (q < 1), np.fmax(count, 1), math.inf)
         steps = np.where(product > loss, count, 0.0)

@@ -276,3 +276,12 @@ def test_bad_commands(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1
+
+
+def test_powers_that_leave_the_floats_give_no_warning() -> None:
+    """c̄ᵏ is subnormal at k = 450, c̄ = 0.2: nothing is together, the bound is the trivial one."""
+    lossy = ErrorProfile(0.9, (0.1, 0.1), (0.8,), model_current=0.5)
+    found = plan(lossy, max_k=500)
+    assert found.k_coupling is None
+    _, coupling, _ = curves(lossy, "expected", np.arange(440, 470))
+    assert np.all(coupling == found.limit)
