@@ -13,6 +13,7 @@ import tyro
 
 from bounds.commands import run
 from bounds.numbers import InputError, parse_number, whole
+from tabular.cli_attack import Attack
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Audit:
 
 Commands = (
     Annotated[Audit, tyro.conf.subcommand("audit")]
+    | Annotated[Attack, tyro.conf.subcommand("attack")]
     | Annotated[Check, tyro.conf.subcommand("check")]
     | Annotated[CaseCommand, tyro.conf.subcommand("case")]
     | Annotated[Games, tyro.conf.subcommand("games")]
@@ -91,13 +93,17 @@ Commands = (
 )
 
 
-def execute(command: Audit | Check | CaseCommand | Games | Verify) -> int:
+def execute(command: Audit | Attack | Check | CaseCommand | Games | Verify) -> int:
     """Run one parsed command; returns the exit code."""
     match command:
         case Audit():
             from tabular.audit import run_audit
 
             return run_audit(command.out, command.seed, command.scale, plots=command.plots)
+        case Attack():
+            from tabular.cli_attack import run_attack
+
+            return run_attack(command)
         case Check():
             return _check(command)
         case CaseCommand():
