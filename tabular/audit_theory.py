@@ -15,11 +15,13 @@ from bounds.bound import Bound
 from bounds.claims import Claim, Status
 from bounds.numbers import InputError
 from bounds.published import find
+from bounds.symbols import survival
 from tabular.case import Case
 from tabular.certificate import refutation, save
 from tabular.check import check
 from tabular.extremal import clock, lanes, lanes_with_exploration, latch
 from tabular.extremal_branched import ages
+from tabular.extremal_joint import joint_latch, joint_profile
 from tabular.text import short
 
 _F = Fraction
@@ -73,6 +75,7 @@ def theory_claims(folder: Path, seed: int, count: int) -> list[Claim]:
         _attained("coupling-expected-attained", _lanes(seed, count)),
         _attained("coupling-expected-branched-attained", _ages(seed, count)),
         _attained("coupling-data-attained", _exploring_lanes(seed, count)),
+        joint_policies_claim(seed, count),
         independent_form_claim(folder),
     ]
 
@@ -156,6 +159,53 @@ def _exploring_lanes(seed: int, count: int) -> Iterator[Attained]:
         gamma = _DISCOUNTS[rng.integers(len(_DISCOUNTS))]
         shift, hat = _draw(rng, n), _draw(rng, n - 1)
         yield "coupling-data", "model", lanes_with_exploration(gamma, shift, hat, error)
+
+
+def joint_policies_claim(seed: int, count: int) -> Claim:
+    """Games that attain the joint form, and by how much the per-agent form is larger on them."""
+    rng = np.random.default_rng([seed, 10])
+    seen, missed, largest, over = 0, 0, _F(1), 0
+    for _ in range(count):
+        n, k = int(rng.integers(2, 4)), int(rng.integers(0, 8))
+        shift, hat = _draw(rng, n), _draw(rng, n - 1)
+        case = joint_latch(
+            _DISCOUNTS[rng.integers(len(_DISCOUNTS))],
+            shift,
+            hat,
+            _draw(rng, 1)[0],
+            _between(rng, shift),
+            _between(rng, hat),
+            branch_length=k,
+        )
+        for about in ("model", "branched"):
+            bound = find("coupling-sup", about)
+            result = check(case, [bound])
+            (verdict,) = result.verdicts
+            value = bound.evaluate(joint_profile(case, result.errors))
+            seen += 1
+            missed += verdict.discrepancy != value
+            over += verdict.value > n * value
+            if value > 0:
+                largest = max(largest, verdict.value / value)
+    summary = f"{seen:,} exact games, " + (
+        f"{missed} below the joint form, {over} with a factor above n"
+        if missed or over
+        else f"joint form attained on each; per-agent form up to {float(largest):.3f} times it"
+    )
+    return Claim(
+        "coupling-joint-policies",
+        "coupling-sup with q = 1 - eps_J and c_bar = 1 - eps_hat_J of the joint policies is "
+        "attained for all consistent errors, and the per-agent form is at most n times it",
+        "docstring of tabular.extremal_joint",
+        "open" if missed or over else "tested",
+        {"games": seen, "not_attained": missed, "factor": float(largest), "summary": summary},
+    )
+
+
+def _between(rng: np.random.Generator, errors: list[Fraction]) -> Fraction:
+    """A joint error that agents with these ``errors`` can have."""
+    low, high = max(errors), 1 - survival(tuple(errors))
+    return Fraction(low + _F(int(rng.integers(5)), 4) * (high - low))
 
 
 def independent_form(steps: int) -> Bound:
