@@ -60,6 +60,7 @@ def executed(script: Path, figures: Path | None = None) -> Any:
             resources={"metadata": {"path": str(HERE)}},
             record_timing=False,
             allow_errors=True,
+            coalesce_streams=True,
             extra_arguments=["--log-level=ERROR"],
         )
         with mock.patch.dict(os.environ, settings):
