@@ -387,7 +387,7 @@ show.figure(figure, "bounds-over-gamma")
 # games (Garnets of two to eight states, one to three agents, $\gamma$ from 0 to 0.99, errors from
 # $10^{-4}$ to 1) against the coupling bounds:
 
-# %%
+# %% tags=["random"]
 ratios: dict[str, list[np.ndarray]] = {}
 games = 0
 for batch in random_batches(seed=0, size=100):
@@ -439,7 +439,7 @@ print(f"difference of returns   {float(false.discrepancy):.2f}")
 print(f"the tempting form       {float(false.value):.2f}")
 print(f"coupling-expected       {float(true.value):.2f}")
 
-# %%
+# %% tags=["random"]
 passed, tried = 0, 0
 for batch in random_batches(seed=1, size=50):
     if batch.gamma > 0:

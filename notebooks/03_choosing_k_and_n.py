@@ -107,7 +107,7 @@ for prove in (sup_form_is_monotone_in_k, expected_form_has_no_inner_optimum):
 # %% [markdown]
 # And looked at, over random settings of one to four agents:
 
-# %%
+# %% tags=["random"]
 rng = np.random.default_rng(0)
 
 
@@ -316,11 +316,11 @@ show.figure(figure, "allocation-front")
 # most cases, except where the rule itself leaves all but one opponent to real agents; the more
 # opponents, the more often.
 
-# %%
+# %% tags=["random"]
 rows, share = [], {}
 for opponents in (2, 3, 4, 6):
     gains = []
-    for _ in range(60):
+    for _ in range(150):
         errors = tuple(float(e) for e in 10 ** rng.uniform(-2, -0.3, opponents))
         at = ErrorProfile(
             gamma=0.95,

@@ -2,7 +2,8 @@
 
 Each ``NN_name.py`` in this folder is a notebook in jupytext's percent format; ``NN_name.ipynb``
 holds the same cells with their outputs. Running one that has not changed changes no file: cell
-identifiers are counted, and times of execution and versions are left out.
+identifiers are counted, and times of execution and versions are left out. Cells tagged "random"
+draw random numbers; what they show may have other numbers with another version of NumPy.
 
 Use: python notebooks/execute.py [NAME ...], a name such as 01_printed_theorems; left out: all.
 """
@@ -36,7 +37,7 @@ def read(script: Path) -> Any:
     notebook.metadata = {"jupytext": {"formats": "ipynb,py:percent"}, "kernelspec": _KERNEL}
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
-        cell.metadata = {}
+        cell.metadata = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
