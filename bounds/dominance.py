@@ -47,12 +47,13 @@ class OutOfReachError(Exception):
 class Region:
     """A part of the parameter box: what each atom is in non-negative variables, and majorants.
 
-    atoms: γ, W = γᵏ, k, and so on, as SymPy expressions. majorants: (name, expression), normalised
-    and divided by the span, each valid in the whole region.
+    atoms: γ, W = γᵏ, k, and so on, as SymPy expressions. scale: what normalises the bound, 1 − γ or
+    1. majorants: (name, expression), normalised and divided by the span, each valid in all of it.
     """
 
     name: str
     atoms: dict[str, Any]
+    scale: Any
     majorants: tuple[tuple[str, Any], ...]
 
 
@@ -66,53 +67,48 @@ class Dominance:
 
 def dominates(bound: Bound) -> Dominance:
     """Whether ``bound`` is proved to be at least a coupling bound on the whole parameter box."""
-    steps: list[str] = []
     node = tree(bound)
-    budget = [MAX_BRANCHES]
-    for single in (True, False):
-        if not _covered(node, bound, single, steps, budget):
+    steps: list[str] = []
+    for single in (True, False):  # one agent, two agents or more
+        found = next(filter(None, (_passes(node, c) for c in _covers(bound, single))), None)
+        if found is None:
             return Dominance(False, ())
+        steps += found
     return Dominance(True, tuple(dict.fromkeys(steps)))
 
 
-def _covered(node: Any, bound: Bound, single: bool, steps: list[str], budget: list[int]) -> bool:
-    """Whether ``node`` dominates for one agent (``single``) or for two and more."""
-    choice = _first_choice(node)
-    if choice is None:
-        budget[0] -= 1
-        if budget[0] < 0:
-            return False
-        return any(
-            _passes(node, bound, cover, steps) for cover in _covers(bound, names_in(node), single)
-        )
-    path, options, needs_all = _options(node, choice, bound, single)
-    test = all if needs_all else any
-    return test(
-        _covered(_replaced(node, path, option), bound, single, steps, budget) for option in options
-    )
-
-
-def _passes(node: Any, bound: Bound, cover: tuple[Region, ...], steps: list[str]) -> bool:
-    """Whether in every region of ``cover`` the bound is at least one of the majorants."""
-    found = []
+def _passes(node: Any, cover: tuple[Region, ...]) -> list[str]:
+    """The steps that prove the claim in every region of ``cover``; empty where one is missing."""
+    steps: list[str] = []
     for region in cover:
+        used: list[str] = []
         try:
-            value = _rational(node, region.atoms)
+            if not _dominates(node, region, used, [MAX_BRANCHES]):
+                return []
         except OutOfReachError:
-            return False
-        if bound.convention == "unnormalised":
-            value = value * (1 - region.atoms["gamma"])
-        names = (
-            name
-            for name, majorant in region.majorants
-            if nonnegative(value - region.atoms["span"] * majorant)
+            return []
+        steps += [f"{region.name}: at least {name}" for name in used]
+    return steps
+
+
+def _dominates(node: Any, region: Region, used: list[str], budget: list[int]) -> bool:
+    """Whether ``node`` is at least one of the majorants everywhere in ``region``."""
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise OutOfReachError
+    path = _first_choice(node)
+    if path is not None:
+        options, all_must = _options(node, path, region)
+        test = all if all_must else any
+        return bool(options) and test(
+            _dominates(_replaced(node, path, option), region, used, budget) for option in options
         )
-        name = next(names, None)
-        if name is None:
-            return False
-        found.append(f"{region.name}: at least {name}")
-    steps += found
-    return True
+    value = _rational(node, region.atoms) * region.scale
+    for name, majorant in region.majorants:
+        if nonnegative(value - region.atoms["span"] * majorant):
+            used.append(name)
+            return True
+    return False
 
 
 def nonnegative(expression: Any) -> bool:
@@ -195,137 +191,133 @@ def _replaced(node: Any, path: tuple[int, ...], part: Any) -> Any:
     return [*node[:i], _replaced(node[i], path[1:], part), *node[i + 1 :]]
 
 
-def _options(
-    node: Any, path: tuple[int, ...], bound: Bound, single: bool
-) -> tuple[tuple[int, ...], list[Any], bool]:
-    """What may stand at ``path`` instead: one option that passes is enough, or all must pass.
+def _options(node: Any, path: tuple[int, ...], region: Region) -> tuple[list[Any], bool]:
+    """What may stand at ``path`` instead, and whether all of it must pass or any one is enough.
 
-    A maximum is at least each of its operands; a minimum is always one of them. Where the whole
-    falls as the part grows, the two change places. Functions have rational bounds on either side.
+    Where one operand of a minimum or maximum is the larger everywhere in the region, that settles
+    it. Else a maximum is at least each of its operands, and a minimum is always one of them; where
+    the whole falls as the part grows, the two change places. Functions have rational bounds on
+    either side.
     """
-    part = _at(node, path)
-    rises = _rises(node, path, bound, single)
-    operation, *operands = part
+    operation, *operands = _at(node, path)
+    rises = _rises(node, path, region)
     if operation in ("min", "max"):
-        free = rises is not None and (operation == "max") == rises
-        return path, operands, not free
+        for larger, smaller in (operands, operands[::-1]):
+            if _sign(["-", larger, smaller], region):
+                return [larger if operation == "max" else smaller], True
+        return operands, rises is None or (operation == "max") != rises
     x = operands[0]
-    sides: dict[str, tuple[list[Any], list[Any]]] = {
-        # lower values, upper values
-        "sqrt": ([x, ["/", ["*", "2", x], ["+", "1", x]]], [["/", ["+", "1", x], "2"]]),
-        "exp": ([["+", "1", x]], [["/", "1", ["-", "1", x]]]),
-        "log": ([["-", "1", ["/", "1", x]]], [["-", x, "1"]]),
-    }
-    lower, upper = sides["sqrt" if operation == "**" else operation]
-    if operation in ("sqrt", "**") and not _sign(["-", "1", x], bound, single):
-        lower = lower[1:]  # √x ≥ x for x ≤ 1 only
-    if operation == "exp" and not _sign(["-", "0", x], bound, single):
-        upper = []  # eˣ ≤ 1/(1 − x) for x < 1 only
-    return path, [] if rises is None else lower if rises else upper, False
+    below: list[Any]
+    above: list[Any]
+    if operation == "exp":
+        below, above = [["+", "1", x]], [["/", "1", ["-", "1", x]]]
+        if not _sign(["-", "0", x], region):
+            above = []  # eˣ ≤ 1/(1 − x) for x ≤ 0 only
+    elif operation == "log":
+        below, above = [["-", "1", ["/", "1", x]]], [["-", x, "1"]]
+    else:
+        below, above = [x, ["/", ["*", "2", x], ["+", "1", x]]], [["/", ["+", "1", x], "2"]]
+        if not _sign(["-", "1", x], region):
+            below = below[1:]  # √x ≥ x for x ≤ 1 only
+    return ([] if rises is None else below if rises else above), False
 
 
-def _rises(node: Any, path: tuple[int, ...], bound: Bound, single: bool) -> bool | None:
+def _rises(node: Any, path: tuple[int, ...], region: Region) -> bool | None:
     """Whether the whole grows with the part at ``path``; None where that is not known."""
     if not path:
         return True
     operation, i = node[0], path[0]
-    inner = _rises(node[i], path[1:], bound, single)
+    inner = _rises(node[i], path[1:], region)
     if inner is None or operation == "**":
         return None
     if operation in ("+", "min", "max", "exp", "log", "sqrt"):
         return inner
     if operation == "-":
         return inner if i == 1 else not inner
-    other = node[3 - i]
     if operation == "*" or i == 1:
-        return inner if _sign(other, bound, single) else None
-    positive = _sign(other, bound, single) and _sign(node[2], bound, single)
+        return inner if _sign(node[3 - i], region) else None
+    positive = _sign(node[1], region) and _sign(node[2], region)
     return not inner if positive else None
 
 
-def _sign(node: Any, bound: Bound, single: bool) -> bool:
-    """Whether ``node`` is proved to be ≥ 0 on the whole box."""
-    if _first_choice(node) is not None:
-        if isinstance(node, list) and node[0] in ("min", "max", "+", "*", "/"):
-            return all(_sign(part, bound, single) for part in node[1:])
-        return isinstance(node, list) and node[0] in ("exp", "sqrt")
-    for cover in _covers(bound, names_in(tree(bound)), single):
+def _sign(node: Any, region: Region) -> bool:
+    """Whether ``node`` is proved to be ≥ 0 in ``region``."""
+    if _first_choice(node) is None:
         try:
-            if all(nonnegative(_rational(node, region.atoms)) for region in cover):
-                return True
+            return nonnegative(_rational(node, region.atoms))
         except OutOfReachError:
-            continue
-    return False
+            return False
+    parts = [_sign(part, region) for part in node[1:]]
+    if node[0] == "max":
+        return any(parts)
+    return node[0] in ("exp", "sqrt") or (node[0] in ("min", "+", "*", "/") and all(parts))
 
 
 # --- regions and majorants -----------------------------------------------------------------------
 
 
-def _covers(bound: Bound, used: tuple[str, ...], single: bool) -> Iterator[tuple[Region, ...]]:
+def _covers(bound: Bound, single: bool) -> Iterator[tuple[Region, ...]]:
     """Ways to cut the parameter box, simplest first; each covers all of it."""
     import sympy
 
     y = sympy.symbols("y1:6", nonnegative=True)
     known = single or bound.exact_opponents  # no error of opponent models
 
+    def region(name: str, errors: tuple[Any, ...], **small: bool) -> Region:
+        return _region(name, bound, single, errors, **small)
+
     def unit(i: int) -> Any:
         return y[i] / (1 + y[i])
 
     h = 0 if known else y[0]
     opponents = 0 if single else y[2]
-    yield (_region("all settings", bound, used, single, (y[1], opponents, h, y[3], y[4])),)
-    bounded = (
-        unit(1),
-        0 if single else y[2],
-        h,
-        unit(3) / (1 + y[4]),
-        unit(3) - unit(3) / (1 + y[4]),
+    yield (region("all settings", (y[1], opponents, h, y[3], y[4])),)
+    model = (unit(3) / (1 + y[4]), unit(3) - unit(3) / (1 + y[4]))  # ε_m ≤ ε_sup ≤ 1
+    shifts = (unit(1), opponents)
+    yield (region("all settings", (*shifts, h, *model)),)
+    near = (*shifts, 0 if known else unit(0), *model)
+    far = (region("sum eps_hat >= 1", (*shifts, 1 + y[0], *model)),)
+    yield (region("sum eps_hat <= 1", near, small_hat=True), *(() if known else far))
+    total = 1 + y[0] + y[1] + y[2]
+    small = (y[1] / total, 0 if single else y[2] / total, 0 if known else y[0] / total, *model)
+    inside = region("errors of actions sum to <= 1", small, small_hat=True, small_sum=True)
+    beyond = tuple(
+        region("errors of actions sum to >= 1", (*errors, *model), small_hat=hat)
+        for errors, hat in _over_one(y, single, known)
     )
-    yield (_region("all settings", bound, used, single, bounded),)
-    simplex = 1 + y[0] + y[1] + y[2]
-    small = (
-        y[1] / simplex,
-        0 if single else y[2] / simplex,
-        0 if known else y[0] / simplex,
-        *bounded[3:],
-    )
-    large = _region("sum eps_hat >= 1", bound, used, single, (*bounded[:2], 1 + y[0], *bounded[3:]))
-    near = (*bounded[:2], 0 if known else unit(0), *bounded[3:])
-    parts = (_region("sum eps_hat <= 1", bound, used, single, near, small_hat=True),)
-    yield parts if known else (*parts, large)
-    if bound.about == "model":
-        over = _over_one(y, single, known, bounded)
-        yield (
-            _region("shifts and hats sum to <= 1", bound, used, single, small, True, True),
-            *(_region("they sum to >= 1", bound, used, single, errors) for errors in over),
-        )
+    yield (inside, *beyond)
 
 
-def _over_one(y: Any, single: bool, known: bool, bounded: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """Errors with Σε_π + Σε_π̂ ≥ 1: (ego shift, opponents' shifts, h, ε_m, ε_sup − ε_m)."""
-    rest = bounded[3:]
+def _over_one(y: Any, single: bool, known: bool) -> list[tuple[tuple[Any, ...], bool]]:
+    """(ego shift, opponents' shifts, h) with Σε_π + Σε_π̂ ≥ 1, and whether h ≤ 1, in parts."""
     ego = y[1] / (1 + y[1])
     if single:
-        return [(1, 0, 0, *rest)]
+        return [((1, 0, 0), True)]
     if known:
-        return [(ego, 1 - ego + y[2], 0, *rest)]
-    # the opponents make up for what the ego agent leaves below 1, in any split
+        return [((ego, 1 - ego + y[2], 0), True)]
+    h = y[0] / (1 + y[0])
     share = y[2] / (1 + y[2])
-    total = (1 - ego) + y[0]
-    return [(ego, total * share, total * (1 - share), *rest)]
+    # h ≤ 1 and the shifts make up for the rest; or h ≥ 1 and the shifts are anything
+    missing = 1 - h
+    return [
+        ((missing * share, missing * (1 - share) + y[1], h), True),
+        ((missing + (1 - missing) * share, y[1], h), True),
+        ((ego, y[2], 1 + y[0]), False),
+    ]
 
 
 def _region(
     name: str,
     bound: Bound,
-    used: tuple[str, ...],
     single: bool,
     errors: tuple[Any, ...],
     small_hat: bool = False,
     small_sum: bool = False,
 ) -> Region:
+    """The region with (ego shift, opponents' shifts, h, ε_m, ε_sup − ε_m) = ``errors``."""
     import sympy
 
+    used = names_in(tree(bound))
     ego, opponents, h, e, extra = errors
     g, span, more, w, d, z, others, ow = sympy.symbols("g S d2 w d z N O", nonnegative=True)
     gamma, W = g / (1 + g), 1 / (1 + w)
@@ -366,11 +358,14 @@ def _region(
         if small_hat:
             rho = c * (1 - e - extra)
             majorants.append(("coupling-sup", 1 - (1 - gamma) * c / (1 - gamma * rho)))
-        if small_sum:
+        if small_sum and "eps_pi_joint" not in used:
             kappa = 1 - s - h
             kept = (1 - gamma - e * gamma) / (1 - gamma * kappa)
             majorants.append(("coupling-data without positive parts", 1 - c * kept))
     majorants.append(("the trivial bound", sympy.Integer(1)))
     return Region(
-        f"{name}, {'one agent' if single else 'two agents or more'}", atoms, tuple(majorants)
+        f"{name}, {'one agent' if single else 'two agents or more'}",
+        atoms,
+        1 - gamma if bound.convention == "unnormalised" else sympy.Integer(1),
+        tuple(majorants),
     )

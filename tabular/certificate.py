@@ -18,15 +18,17 @@ from typing import Any
 import numpy as np
 
 from bounds.bound import Bound
+from bounds.expression import evaluate, names_in
 from bounds.files import write_json
 from bounds.numbers import Array, InputError
+from bounds.symbols import About, read
 from bounds.tree import text, tree
 from tabular import verify
 from tabular.arrays import is_exact_array
 from tabular.case import Case
 from tabular.casefile import case_json
 from tabular.check import check
-from tabular.divergence import measure
+from tabular.divergence import Errors, measure, profile
 from tabular.horizon import ExpectedError
 from tabular.text import rational_text
 
@@ -46,8 +48,12 @@ _MEASURED = frozenset(
         "sum_eps_pi",
         "eps_pi_joint",
         "sum_eps_hat",
+        "max_eps_hat",
+        "n",
     }
 )
+#: How far from its float value a root or logarithm is said to be at most; the checker makes sure.
+_ENCLOSURE = Fraction(1, 10**12)
 
 
 def refutation(case: Case, bound: Bound, *, first_t: int = 0) -> dict[str, Any]:
@@ -92,7 +98,7 @@ def _certificate(kind: str, case: Case, bound: Bound, first_t: int) -> dict[str,
         "about": bound.about,
         "convention": bound.convention,
         "first_t": first_t,
-        "bound": _expanded(tree(bound), case),
+        "bound": _enclosed(_expanded(tree(bound), case), case, errors, bound.about),
         "proofs": {"data": _proof(errors.data), "pi": _proof(errors.current)},
         "case": case_json(case),
     }
@@ -104,6 +110,36 @@ def _proof(error: ExpectedError) -> dict[str, Any]:
         "t": error.steps,
         "majorant": None if h is None else [rational_text(x) for x in h],
     }
+
+
+def _enclosed(node: Any, case: Case, errors: Errors, about: About) -> Any:
+    """The tree with what the checker needs to bound roots and logarithms, and whole powers only.
+
+    ["sqrt", x] and ["log", x] get a lower and an upper value; xʸ for a y that is not whole becomes
+    ["exp", ["*", y, ["log", x, …]]].
+    """
+    if not isinstance(node, list):
+        return node
+    given = profile(case, errors, proved=True)
+
+    def value(part: Any) -> Any:
+        return evaluate(part, {name: read(name, given, about) for name in names_in(part)})
+
+    operation, *parts = [node[0], *(_enclosed(part, case, errors, about) for part in node[1:])]
+    if operation == "**":
+        exponent = value(node[2])
+        if not isinstance(exponent, float) and Fraction(exponent).denominator == 1:
+            return [operation, *parts]
+        if value(node[1]) == 0:
+            return parts[0]
+        logarithm = _enclosed(["log", node[1]], case, errors, about)
+        return ["exp", ["*", parts[1], logarithm]]
+    if operation in ("log", "sqrt"):
+        exact = value(node)
+        near = Fraction(exact)
+        slack = Fraction(0) if isinstance(exact, Fraction) else _ENCLOSURE * (1 + abs(near))
+        return [operation, *parts, rational_text(near - slack), rational_text(near + slack)]
+    return [operation, *parts]
 
 
 def _expanded(node: Any, case: Case) -> Any:

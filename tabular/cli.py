@@ -14,6 +14,7 @@ import tyro
 from bounds.commands import run
 from bounds.numbers import InputError, parse_number, whole
 from tabular.cli_attack import Attack
+from tabular.cli_refute import Refute, run_refute
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Audit:
 Commands = (
     Annotated[Audit, tyro.conf.subcommand("audit")]
     | Annotated[Attack, tyro.conf.subcommand("attack")]
+    | Annotated[Refute, tyro.conf.subcommand("refute")]
     | Annotated[Check, tyro.conf.subcommand("check")]
     | Annotated[CaseCommand, tyro.conf.subcommand("case")]
     | Annotated[Games, tyro.conf.subcommand("games")]
@@ -93,7 +95,7 @@ Commands = (
 )
 
 
-def execute(command: Audit | Attack | Check | CaseCommand | Games | Verify) -> int:
+def execute(command: Audit | Attack | Refute | Check | CaseCommand | Games | Verify) -> int:
     """Run one parsed command; returns the exit code."""
     match command:
         case Audit():
@@ -104,6 +106,8 @@ def execute(command: Audit | Attack | Check | CaseCommand | Games | Verify) -> i
             from tabular.cli_attack import run_attack
 
             return run_attack(command)
+        case Refute():
+            return run_refute(command)
         case Check():
             return _check(command)
         case CaseCommand():

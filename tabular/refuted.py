@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from bounds.bound import Bound
+from bounds.files import write_json
 from bounds.numbers import InputError
+from tabular import verify
 from tabular.case import Case
-from tabular.certificate import rationalised, refutation, save
+from tabular.certificate import rationalised, refutation
 
 
 def certify(case: Case, bound: Bound, folder: Path, stem: str) -> tuple[str, str]:
@@ -20,9 +24,19 @@ def certify(case: Case, bound: Bound, folder: Path, stem: str) -> tuple[str, str
         certificate = refutation(case if case.is_exact else rationalised(case), bound)
     except InputError as error:
         return bound.name, f"no certificate ({error})"
+    return bound.name, str(written(certificate, folder, f"{stem}-{bound.name}"))
+
+
+def written(certificate: dict[str, Any], folder: Path, stem: str) -> Path:
+    """The path of ``certificate`` once the checker has accepted it: stem.json, stem-2.json, …"""
+    verify.verify(json.loads(json.dumps(certificate)))
+    return first_free(folder, stem, certificate)
+
+
+def first_free(folder: Path, stem: str, value: dict[str, Any]) -> Path:
+    """Write ``value`` as JSON under the first free name of stem.json, stem-2.json, …"""
     for count in range(1, 10_000):
-        suffix = "" if count == 1 else f"-{count}"
-        path = folder / f"{stem}-{bound.name}{suffix}.json"
+        path = folder / f"{stem}{'' if count == 1 else f'-{count}'}.json"
         if not path.exists():
-            return bound.name, str(save(certificate, path))
-    raise InputError(f"{folder}: no free name for {stem}-{bound.name}.json; clear the folder")
+            return write_json(path, value)
+    raise InputError(f"{folder}: no free name for {stem}.json; clear the folder")

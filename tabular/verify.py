@@ -1,8 +1,7 @@
 """Independent checker of certificates: rational arithmetic and the standard library, nothing else.
-
-Use: python tabular/verify.py CERTIFICATE.json. It checks that a bound fails on an exact game
-("refutation": η − η_model > bound), or is attained ("equality"), or that Section 5.1's opponent
-term exceeds what the paper puts for it, all recomputed. Exit code 0: yes; 1: no; 2: not readable.
+Use: python tabular/verify.py CERTIFICATE.json (exit code 0: right, 1: wrong, 2: not readable).
+Recomputes that a bound fails on an exact game ("refutation": η − η_model > bound) or is attained
+("equality"), or that Section 5.1's opponent term exceeds what the paper puts for it.
 """
 
 import json
@@ -12,11 +11,9 @@ from fractions import Fraction
 sys.set_int_max_str_digits(0)
 KEYS = {"T": "transition", "T_hat": "model_transition", "R": "reward", "start": "initial"}
 KEYS |= {"gamma": "gamma", "pi": "policies", "data": "data_policies"}
-OPERATIONS = {"+": "__add__", "-": "__sub__", "*": "__mul__", "/": "__truediv__", "**": "__pow__"}
-
-
-class Rejected(Exception):
-    pass
+OPERATIONS = {"+": Fraction.__add__, "-": Fraction.__sub__, "*": Fraction.__mul__, "min": min}
+OPERATIONS |= {"/": Fraction.__truediv__, "**": Fraction.__pow__, "max": max}
+Rejected = type("Rejected", (Exception,), {})
 
 
 def demand(condition, message):
@@ -41,7 +38,6 @@ def push(d, matrix):
 
 
 def tv(p, q):
-    """The largest total variation distance between corresponding rows of p and q."""
     rows = (zip(x, y, strict=True) for x, y in zip(p, q, strict=True))
     return max(sum(abs(x - y) for x, y in row) for row in rows) / 2
 
@@ -59,22 +55,18 @@ def chain(transition, reward, policies):
     return matrix, [dot(p, r) for p, r in zip(policy, reward, strict=True)]
 
 
-def solve(matrix, right, gamma):
-    """v with v = right + γ matrix v, by Gauss–Jordan elimination."""
-    n = len(right)
-    rows = [[(s == u) - gamma * matrix[s][u] for u in range(n)] + [right[s]] for s in range(n)]
-    for i in range(n):
-        pivot = next(r for r in range(i, n) if rows[r][i] != 0)
-        rows[i], rows[pivot] = rows[pivot], rows[i]
-        rows[i] = [x / rows[i][i] for x in rows[i]]
-        for r in range(n):
+def solve(matrix, right, gamma):  # v with v = right + γ matrix v, by Gauss–Jordan elimination
+    n = range(len(right))
+    rows = [[(s == u) - gamma * matrix[s][u] for u in n] + [right[s]] for s in n]
+    for i in n:
+        rows[i] = [x / rows[i][i] for x in rows[i]]  # diagonally dominant: no pivot is 0
+        for r in n:
             if r != i and rows[r][i] != 0:
                 rows[r] = [x - rows[r][i] * y for x, y in zip(rows[r], rows[i], strict=True)]
-    return [row[n] for row in rows]
+    return [row[-1] for row in rows]
 
 
-def supremum(initial, matrix, error, proof):
-    """A proved upper value of sup_t d₀Pᵗe, and whether it is reached; see tabular/horizon.py."""
+def supremum(initial, matrix, error, proof):  # of d₀Pᵗe, and if it is reached; tabular/horizon.py
     d, ahead, best, seen = initial, error, Fraction(0), []
     for _ in range(proof["t"]):
         best, seen, ahead = max(best, dot(d, error)), [*seen, d], [dot(p, ahead) for p in matrix]
@@ -105,42 +97,50 @@ def branched_return(game, k, lengths):
 
 
 def quantities(game, case, about, proofs):
-    """Every name that a bound may use, measured on the game."""
     shift = [tv(p, q) for p, q in zip(game["pi"], game["data"], strict=True)]
     worlds = zip(game["T"], game["T_hat"], strict=True)
     error = [[tv([x], [y]) for x, y in zip(*rows, strict=True)] for rows in worlds]
-    expected = {
-        who: supremum(game["start"], *chain(game["T"], error, game[who]), proofs[who])
-        for who in ("data", "pi")
-    }
-    rewards = sum(game["R"], [])
+    start, game_of = game["start"], (game["T"], error)
+    data, pi = (supremum(start, *chain(*game_of, game[x]), proofs[x]) for x in ("data", "pi"))
     hat = [tv(p, m) for p, m in zip(game["pi"], game["hat"], strict=True)]
-    return {
-        **{f"eps_pi_{j}": e for j, e in enumerate(shift)},
-        **{f"eps_hat_{j}": e for j, e in enumerate(hat)},
-        "gamma": game["gamma"],
-        "k": Fraction(case.get("branch_length", 0)),
-        "r_max": max(map(abs, rewards)),
-        "span": max(rewards) - min(rewards),
-        "attained": expected["data"][1] and expected["pi"][1],
-        "eps_m": expected["data" if about == "model" else "pi"][0],
-        "eps_m_data": expected["data"][0],
-        "eps_m_sup": max(map(max, error)),
-        "eps_pi_ego": shift[case["ego"]],
-        "sum_eps_pi_opp": sum(shift) - shift[case["ego"]],
-        "sum_eps_pi": sum(shift),
-        "eps_pi_joint": tv(joint(game["pi"]), joint(game["data"])),
-        "sum_eps_hat": sum(hat),
-    }
+    ego, rewards, n = shift[case["ego"]], sum(game["R"], []), Fraction(len(hat))
+    names = {"gamma": game["gamma"], "k": Fraction(case.get("branch_length", 0)), "n": n}
+    names |= {"r_max": max(map(abs, rewards)), "span": max(rewards) - min(rewards)}
+    names |= {"eps_m": data[0] if about == "model" else pi[0], "eps_m_data": data[0]}
+    names |= {"eps_m_sup": max(map(max, error)), "attained": data[1] and pi[1]}
+    names |= {"eps_pi_ego": ego, "sum_eps_pi": sum(shift), "sum_eps_pi_opp": sum(shift) - ego}
+    names |= {"eps_pi_joint": tv(joint(game["pi"]), joint(game["data"]))}
+    names |= {"sum_eps_hat": sum(hat), "max_eps_hat": max(hat)}
+    names |= {f"eps_pi_{j}": e for j, e in enumerate(shift)}
+    return names | {f"eps_hat_{j}": e for j, e in enumerate(hat)}
+
+
+def exp(x):
+    terms = [Fraction(1)]
+    for i in range(1, 90):
+        terms.append(terms[-1] * x / i)
+    demand(abs(x) <= 20, "exp beyond 20: the rest of Taylor's sum would not be below its last term")
+    return sum(terms) - abs(terms[-1]), sum(terms) + abs(terms[-1])
 
 
 def evaluate(tree, names):
-    """The value of ["+", x, y] and the like over names, numbers and further trees."""
+    """Lower and upper value of ["+", x, y] and the like over names, numbers and further trees."""
     if not isinstance(tree, list):
-        return names[tree] if tree in names else rational(tree)
-    left, right = (evaluate(part, names) for part in tree[1:])
-    demand(tree[0] != "**" or right in range(-999, 1000), f"exponent {right} is not usable")
-    return getattr(left, OPERATIONS[tree[0]])(right)
+        return (names[tree] if tree in names else rational(tree),) * 2
+    name, low, high = tree[0], *evaluate(tree[1], names)
+    if name == "exp":
+        return exp(low)[0], exp(high)[1]
+    if name in ("log", "sqrt"):  # the tree states what the value lies between
+        a, b = rational(tree[2:])
+        above, below = (exp(a)[1], exp(b)[0]) if name == "log" else (a * abs(a), b * abs(b))
+        demand(above <= low <= high <= below, f"{name}: not between {a} and {b}")
+        return a, b
+    other = evaluate(tree[2], names)
+    power = low == high and other[0] == other[1] in range(-999, 1000)
+    demand(power or name != "**", f"exponent {other} is not usable")
+    demand(name != "/" or not other[0] <= 0 <= other[1], "a division by zero")
+    corners = [OPERATIONS[name](x, y) for x in (low, high) for y in other]
+    return min(corners), max(corners)
 
 
 def check_game(certificate):
@@ -150,8 +150,8 @@ def check_game(certificate):
     game = {name: rational(case[key]) for name, key in KEYS.items()}
     models = zip(game["pi"], case["opponent_models"], strict=True)
     game["hat"] = [p if m is None else rational(m) for p, m in models]
-    tables = [table for key in ("T", "T_hat", "pi", "data", "hat") for table in game[key]]
-    rows = sum(tables, [game["start"]])
+    tables = ("T", "T_hat", "pi", "data", "hat")
+    rows = sum((rows for key in tables for rows in game[key]), [game["start"]])
     fine = all(min(p) >= 0 and sum(p) == 1 for p in rows) and 0 <= game["gamma"] < 1
     demand(fine and case["opponent_models"][case["ego"]] is None, "not a valid case")
     eta = dot(game["start"], solve(*chain(game["T"], game["R"], game["pi"]), game["gamma"]))
@@ -163,9 +163,10 @@ def check_game(certificate):
         other = branched_return(game, case["branch_length"], case.get("opponent_lengths"))
     scale = {"unnormalised": 1, "normalised": 1 - game["gamma"]}[certificate["convention"]]
     names = quantities(game, case, certificate["about"], certificate["proofs"])
-    demand(names["attained"] or certificate["kind"] == "refutation", "an error is not attained")
-    left = scale * game["gamma"] ** certificate["first_t"] * (eta - other)
-    return left, evaluate(certificate["bound"], names)
+    low, high = evaluate(certificate["bound"], names)
+    exact = (names["attained"] and low == high) or certificate["kind"] == "refutation"
+    demand(exact, "an error is not attained")
+    return scale * game["gamma"] ** certificate["first_t"] * (eta - other), high
 
 
 def verify(certificate):
@@ -178,8 +179,7 @@ def verify(certificate):
         right = rational(certificate["factor"]) * len(errors) * k * min(errors)
     else:
         left, right = check_game(certificate)
-    recorded = rational([certificate["left"], certificate["right"]])
-    demand([left, right] == recorded, f"the two sides are {left} and {right}")
+    demand(rational([certificate["left"], certificate["right"]]) == [left, right], "other sides")
     demand(left == right if certificate["kind"] == "equality" else left > right, "no such relation")
     return left, right
 

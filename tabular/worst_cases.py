@@ -1,0 +1,123 @@
+"""The attaining games by family: errors and discrepancy in closed form, the game on demand.
+
+A setting is an ``ErrorProfile`` whose ``model_sup`` is the family's one model-error parameter.
+``measured`` puts in the errors that the game shows; on those its discrepancy is the value of a
+coupling bound. So a bound can be compared with a million worst cases without building one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from bounds import coupling
+from bounds.profile import ErrorProfile
+from bounds.symbols import About, survival, total
+from tabular.case import Case
+from tabular.extremal import lanes_with_exploration, latch
+from tabular.extremal_branched import ages
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of attaining games.
+
+    about: the returns it is for. shifts: whether it has policy shifts.
+    steps: whether the size of its games grows as the model error shrinks.
+    measured: the profile that the game of a setting shows; exact or over arrays.
+    discrepancy: η − η_model of that game, un-normalised, from the measured profile.
+    build: the game itself, for an exact setting.
+    """
+
+    name: str
+    about: tuple[About, ...]
+    shifts: bool
+    steps: bool
+    measured: Callable[[ErrorProfile], ErrorProfile]
+    discrepancy: Callable[[ErrorProfile, About], Any]
+    build: Callable[[ErrorProfile, About], Case]
+
+
+def _rewards(setting: ErrorProfile) -> dict[str, Any]:
+    return {"r_hi": setting.r_max, "r_lo": setting.r_max - setting.span}
+
+
+def _latch_measured(setting: ErrorProfile) -> ErrorProfile:
+    error = setting.model_sup
+    # under π_D the chain is where the model errs, and plays right there, with probability q at most
+    return setting.with_(model_current=error, model_data=survival(setting.policy_shift) * error)
+
+
+def _latch(setting: ErrorProfile, about: About) -> Case:
+    return latch(
+        setting.gamma,
+        setting.policy_shift,
+        setting.opponent_model,
+        setting.model_sup,
+        branch_length=setting.k if about == "branched" else None,
+        **_rewards(setting),
+    )
+
+
+def _used_up(setting: ErrorProfile) -> ErrorProfile:
+    """An expected error that is spent to the end: where the last of the mass goes, T̂ ≠ T for sure.
+
+    So too where π plays what π_D never does, in the lanes with exploration.
+    """
+    error = setting.model_sup
+    wrong = error + total(setting.policy_shift) > 0
+    largest = Fraction(wrong) if isinstance(wrong, bool) else wrong * 1.0
+    return setting.with_(model_data=error, model_current=error, model_sup=largest)
+
+
+def _lanes(setting: ErrorProfile, about: About) -> Case:
+    return lanes_with_exploration(
+        setting.gamma,
+        setting.policy_shift,
+        setting.opponent_model,
+        setting.model_sup,
+        **_rewards(setting),
+    )
+
+
+def _ages(setting: ErrorProfile, about: About) -> Case:
+    return ages(
+        setting.gamma,
+        setting.opponent_model,
+        setting.model_sup,
+        branch_length=setting.k if about == "branched" else None,
+        **_rewards(setting),
+    )
+
+
+FAMILIES = (
+    Family(
+        "latch",
+        ("model", "branched"),
+        True,
+        False,
+        _latch_measured,
+        lambda p, about: coupling.sup(p, branched=about == "branched"),
+        _latch,
+    ),
+    Family(
+        "lanes with exploration",
+        ("model",),
+        True,
+        True,
+        _used_up,
+        lambda p, _: coupling.data(p),
+        _lanes,
+    ),
+    Family(
+        "ages",
+        ("branched",),
+        False,
+        True,
+        _used_up,
+        lambda p, about: coupling.expected(p, branched=True),
+        _ages,
+    ),
+)
