@@ -22,6 +22,7 @@ from tabular.check import check
 from tabular.extremal import clock, lanes, lanes_with_exploration, latch
 from tabular.extremal_branched import ages
 from tabular.extremal_joint import joint_latch, joint_profile
+from tabular.extremal_shift import turns
 from tabular.text import short
 
 _F = Fraction
@@ -74,6 +75,7 @@ def theory_claims(folder: Path, seed: int, count: int) -> list[Claim]:
         _attained("coupling-sup-attained", _latches(seed, count)),
         _attained("coupling-expected-attained", _lanes(seed, count)),
         _attained("coupling-expected-branched-attained", _ages(seed, count)),
+        _attained("coupling-expected-branched-attained-with-shift", _turns(seed, count)),
         _attained("coupling-data-attained", _exploring_lanes(seed, count)),
         joint_policies_claim(seed, count),
         independent_form_claim(folder),
@@ -149,6 +151,16 @@ def _ages(seed: int, count: int) -> Iterator[Attained]:
         case = ages(gamma, _draw(rng, n - 1), _draw(rng, 1)[0], branch_length=k)
         yield "coupling-expected", "model", case
         yield "coupling-expected", "branched", case
+
+
+def _turns(seed: int, count: int) -> Iterator[Attained]:
+    rng = np.random.default_rng([seed, 11])
+    for _ in range(count):
+        n, k = int(rng.integers(1, 3)), int(rng.integers(0, 5))
+        shift = [_F(int(i), 10) for i in rng.integers(1, 6, size=n)]
+        error = _ERRORS[1 + rng.integers(len(_ERRORS) - 1)]
+        gamma = _DISCOUNTS[rng.integers(len(_DISCOUNTS))]
+        yield "coupling-expected", "branched", turns(gamma, shift, _draw(rng, n - 1), error, k)
 
 
 def _exploring_lanes(seed: int, count: int) -> Iterator[Attained]:

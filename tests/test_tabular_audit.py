@@ -34,6 +34,7 @@ PROVED = {
 }
 ATTAINED = {
     "coupling-joint-policies",
+    "coupling-expected-branched-attained-with-shift",
     *(f"coupling-{form}-attained" for form in ("sup", "expected", "expected-branched", "data")),
 }
 
