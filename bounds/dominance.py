@@ -1,60 +1,29 @@
-r"""Proving that a bound is never below a coupling bound, so that it is valid.
+"""Proving that a bound is never below a coupling bound, so that it is valid.
 
-A coupling bound is itself at most each of its *majorants*, which are rational in γ, γᵏ and the
-errors. Normalised and divided by the span, with s = Σε_π, h = Σε_π̂, P = Σ_{j=1..k} γʲ:
-
-- trivial: 1
-- model return: h + γ(h + s + ε_m)/(1 − γ) and h + γ(h + ε_sup)/(1 − γ), the bounds coupling-data
-  and coupling-sup to first order; where h ≤ 1, coupling-sup itself with c̄ ≥ 1 − h; where
-  s + h ≤ 1, coupling-data with κ ≥ 1 − s − h and without positive parts
-- branched return: h + P(h + ε′_m) + γ^{k+1} s/(1 − γ), coupling-expected to first order; with
-  ε_m under π_D, P(h + s + ε_m) in the middle, as real, data and model chain are coupled three at
-  a time; with lengths nⱼ, Σ(nⱼ + 1)ε_π̂ʲ in place of h + P h
-
-(proofs in ``bounds.proofs``: Weierstrass' inequality, one step loses at most its errors, geometric
-sums). The difference of a bound and a majorant is then written in variables that are only known to
-be ≥ 0, and brought over one denominator: γ = g/(1 + g), γᵏ = 1/(1 + w), k = g(1 − γᵏ) + d,
-2 r_max = span + d′, ε_sup = ε_m + f, n = 2 + N, max ε_π̂ = (h + z)/(n − 1). If no coefficient of
-numerator and denominator is negative, the difference is nowhere negative. Where a bound takes a
-minimum, every branch of it must pass; ``exp``, ``log`` and ``sqrt`` are replaced by rational
-functions on the safe side. A failure says nothing: the bound may still be valid.
+The bound and the majorants of the coupling bounds (``bounds.majorants``) are written in variables
+that are only known to be ≥ 0, and their difference is brought over one denominator. If no
+coefficient of numerator and denominator is negative, the difference is nowhere negative. Where a
+bound takes a minimum, every branch of it must pass; ``exp``, ``log`` and ``sqrt`` are replaced by
+rational functions on the safe side. A failure says nothing: the bound may still be valid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from bounds.bound import Bound
-from bounds.expression import names_in
 from bounds.functions import apply
+from bounds.majorants import OutOfReachError, Region, covers, steps_power
 from bounds.tree import tree
 
 #: Branches of minima and maxima that are tried before the proof is given up.
-MAX_BRANCHES = 256
-#: Largest whole exponent that is multiplied out.
+MAX_BRANCHES = 300
+#: Largest whole exponent that is multiplied out, and largest degree of what is.
 MAX_POWER = 12
+MAX_DEGREE = 60
 #: Terms that a difference may have when multiplied out.
 MAX_TERMS = 20_000
-
-
-class OutOfReachError(Exception):
-    """This way of proving does not know the form at hand."""
-
-
-@dataclass(frozen=True)
-class Region:
-    """A part of the parameter box: what each atom is in non-negative variables, and majorants.
-
-    atoms: γ, W = γᵏ, k, and so on, as SymPy expressions. scale: what normalises the bound, 1 − γ or
-    1. majorants: (name, expression), normalised and divided by the span, each valid in all of it.
-    """
-
-    name: str
-    atoms: dict[str, Any]
-    scale: Any
-    majorants: tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -69,21 +38,23 @@ def dominates(bound: Bound) -> Dominance:
     """Whether ``bound`` is proved to be at least a coupling bound on the whole parameter box."""
     node = tree(bound)
     steps: list[str] = []
+    budget = [MAX_BRANCHES]
     for single in (True, False):  # one agent, two agents or more
-        found = next(filter(None, (_passes(node, c) for c in _covers(bound, single))), None)
+        passed = (_passes(node, cover, budget) for cover in covers(bound, single))
+        found = next(filter(None, passed), None)
         if found is None:
             return Dominance(False, ())
         steps += found
     return Dominance(True, tuple(dict.fromkeys(steps)))
 
 
-def _passes(node: Any, cover: tuple[Region, ...]) -> list[str]:
+def _passes(node: Any, cover: tuple[Region, ...], budget: list[int]) -> list[str]:
     """The steps that prove the claim in every region of ``cover``; empty where one is missing."""
     steps: list[str] = []
     for region in cover:
         used: list[str] = []
         try:
-            if not _dominates(node, region, used, [MAX_BRANCHES]):
+            if not _dominates(node, region, used, budget):
                 return []
         except OutOfReachError:
             return []
@@ -103,6 +74,8 @@ def _dominates(node: Any, region: Region, used: list[str], budget: list[int]) ->
         return bool(options) and test(
             _dominates(_replaced(node, path, option), region, used, budget) for option in options
         )
+    if sum(_degrees(node)) > MAX_DEGREE:
+        raise OutOfReachError
     value = _rational(node, region.atoms) * region.scale
     for name, majorant in region.majorants:
         if nonnegative(value - region.atoms["span"] * majorant):
@@ -134,6 +107,31 @@ def nonnegative(expression: Any) -> bool:
 # --- the tree as a rational function of the atoms ------------------------------------------------
 
 
+def _degrees(node: Any) -> tuple[int, int]:
+    """About the degrees of numerator and denominator of a tree, before anything cancels."""
+    if not isinstance(node, list):
+        return (1, 1) if node.isidentifier() else (0, 0)
+    if node[0] == "**":
+        top, bottom = _degrees(node[1])
+        power = (
+            int(abs(float(node[2]))) if not isinstance(node[2], list) and _is_whole(node[2]) else 2
+        )
+        return top * power, bottom * power
+    (n1, d1), *rest = map(_degrees, node[1:])
+    for n2, d2 in rest:
+        if node[0] == "*":
+            n1, d1 = n1 + n2, d1 + d2
+        elif node[0] == "/":
+            n1, d1 = n1 + d2, d1 + n2
+        else:
+            n1, d1 = max(n1 + d2, n2 + d1), d1 + d2
+    return n1, d1
+
+
+def _is_whole(text: str) -> bool:
+    return text.lstrip("-").isdigit()
+
+
 def _rational(node: Any, atoms: dict[str, Any]) -> Any:
     import sympy
 
@@ -149,7 +147,7 @@ def _rational(node: Any, atoms: dict[str, Any]) -> Any:
 
 
 def _power(base: Any, exponent: Any, atoms: dict[str, Any]) -> Any:
-    """base^(a k + b) for whole a and b: γ^{ak+b} is γᵇWᵃ, any other base needs a = 0."""
+    """base^(a k + b) for whole a and b: baseᵇ (baseᵏ)ᵃ, with baseᵏ one more variable, W for γ."""
     import sympy
 
     k = sympy.Symbol("k")
@@ -158,11 +156,11 @@ def _power(base: Any, exponent: Any, atoms: dict[str, Any]) -> Any:
     known = a.is_Integer and b.is_Integer and sympy.expand(plain - a * k - b) == 0
     if not known or abs(a) > MAX_POWER or abs(b) > MAX_POWER:
         raise OutOfReachError
-    if base == "gamma":
-        return atoms["W"] ** a * atoms["gamma"] ** b
-    if a != 0:
-        raise OutOfReachError
-    return _rational(base, atoms) ** b
+    if a != 0 and isinstance(base, list) and base[0] == "*":
+        return _power(base[1], exponent, atoms) * _power(base[2], exponent, atoms)
+    value = _rational(base, atoms)
+    steps = 1 if a == 0 else atoms["W"] if base == "gamma" else steps_power(value)
+    return steps**a * value**b
 
 
 # --- minima, maxima and functions ----------------------------------------------------------------
@@ -251,121 +249,3 @@ def _sign(node: Any, region: Region) -> bool:
     if node[0] == "max":
         return any(parts)
     return node[0] in ("exp", "sqrt") or (node[0] in ("min", "+", "*", "/") and all(parts))
-
-
-# --- regions and majorants -----------------------------------------------------------------------
-
-
-def _covers(bound: Bound, single: bool) -> Iterator[tuple[Region, ...]]:
-    """Ways to cut the parameter box, simplest first; each covers all of it."""
-    import sympy
-
-    y = sympy.symbols("y1:6", nonnegative=True)
-    known = single or bound.exact_opponents  # no error of opponent models
-
-    def region(name: str, errors: tuple[Any, ...], **small: bool) -> Region:
-        return _region(name, bound, single, errors, **small)
-
-    def unit(i: int) -> Any:
-        return y[i] / (1 + y[i])
-
-    h = 0 if known else y[0]
-    opponents = 0 if single else y[2]
-    yield (region("all settings", (y[1], opponents, h, y[3], y[4])),)
-    model = (unit(3) / (1 + y[4]), unit(3) - unit(3) / (1 + y[4]))  # ε_m ≤ ε_sup ≤ 1
-    shifts = (unit(1), opponents)
-    yield (region("all settings", (*shifts, h, *model)),)
-    near = (*shifts, 0 if known else unit(0), *model)
-    far = (region("sum eps_hat >= 1", (*shifts, 1 + y[0], *model)),)
-    yield (region("sum eps_hat <= 1", near, small_hat=True), *(() if known else far))
-    total = 1 + y[0] + y[1] + y[2]
-    small = (y[1] / total, 0 if single else y[2] / total, 0 if known else y[0] / total, *model)
-    inside = region("errors of actions sum to <= 1", small, small_hat=True, small_sum=True)
-    beyond = tuple(
-        region("errors of actions sum to >= 1", (*errors, *model), small_hat=hat)
-        for errors, hat in _over_one(y, single, known)
-    )
-    yield (inside, *beyond)
-
-
-def _over_one(y: Any, single: bool, known: bool) -> list[tuple[tuple[Any, ...], bool]]:
-    """(ego shift, opponents' shifts, h) with Σε_π + Σε_π̂ ≥ 1, and whether h ≤ 1, in parts."""
-    ego = y[1] / (1 + y[1])
-    if single:
-        return [((1, 0, 0), True)]
-    if known:
-        return [((ego, 1 - ego + y[2], 0), True)]
-    h = y[0] / (1 + y[0])
-    share = y[2] / (1 + y[2])
-    # h ≤ 1 and the shifts make up for the rest; or h ≥ 1 and the shifts are anything
-    missing = 1 - h
-    return [
-        ((missing * share, missing * (1 - share) + y[1], h), True),
-        ((missing + (1 - missing) * share, y[1], h), True),
-        ((ego, y[2], 1 + y[0]), False),
-    ]
-
-
-def _region(
-    name: str,
-    bound: Bound,
-    single: bool,
-    errors: tuple[Any, ...],
-    small_hat: bool = False,
-    small_sum: bool = False,
-) -> Region:
-    """The region with (ego shift, opponents' shifts, h, ε_m, ε_sup − ε_m) = ``errors``."""
-    import sympy
-
-    used = names_in(tree(bound))
-    ego, opponents, h, e, extra = errors
-    g, span, more, w, d, z, others, ow = sympy.symbols("g S d2 w d z N O", nonnegative=True)
-    gamma, W = g / (1 + g), 1 / (1 + w)
-    s = ego + opponents
-    if "eps_pi_joint" in used:
-        s = sympy.Symbol("j", nonnegative=True)
-    branched = bound.about == "branched"
-    atoms = {
-        "gamma": gamma,
-        "W": W,
-        "k": g * (1 - W) + d,
-        "n": sympy.Integer(1) if single else 2 + others,
-        "span": span,
-        "r_max": (span + more) / 2,
-        "eps_pi_ego": ego,
-        "sum_eps_pi_opp": opponents,
-        "sum_eps_pi": s,
-        "eps_pi_joint": s,
-        "eps_m": e,
-        "eps_m_data": e,
-        "eps_m_sup": e + extra,
-        "sum_eps_hat": h,
-        "max_eps_hat": 0 if single else (h + z) / (1 + others),
-        "sum_n_eps_hat": h + ow,
-    }
-    steps = g * (1 - W)  # P
-    if branched:
-        middle = steps * ((s + e) if "eps_m_data" in used else e)
-        hats = h + ow if "sum_n_eps_hat" in used else h * (1 + steps)
-        form = "coupling with the error under pi_D" if "eps_m_data" in used else "coupling-expected"
-        majorants = [(f"{form} to first order", hats + middle + g * W * s)]
-    else:
-        majorants = [
-            ("coupling-data to first order", h + g * (e + s + h)),
-            ("coupling-sup to first order", h + g * (e + extra + h)),
-        ]
-        c = 1 - h
-        if small_hat:
-            rho = c * (1 - e - extra)
-            majorants.append(("coupling-sup", 1 - (1 - gamma) * c / (1 - gamma * rho)))
-        if small_sum and "eps_pi_joint" not in used:
-            kappa = 1 - s - h
-            kept = (1 - gamma - e * gamma) / (1 - gamma * kappa)
-            majorants.append(("coupling-data without positive parts", 1 - c * kept))
-    majorants.append(("the trivial bound", sympy.Integer(1)))
-    return Region(
-        f"{name}, {'one agent' if single else 'two agents or more'}",
-        atoms,
-        1 - gamma if bound.convention == "unnormalised" else sympy.Integer(1),
-        tuple(majorants),
-    )
