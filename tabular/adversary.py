@@ -364,7 +364,13 @@ def value(bound: Bound, errors: Measured) -> Tensor:
     """The right-hand side: ``Bound.formula`` of tensors, or a coupling sum cut at ``TAIL``."""
     if bound.symbols and (bound.value is None or errors.opponent_lengths is None):
         given: Any = errors
-        return bound(**{name: read(name, given, bound.about) for name in bound.symbols})
+        values = {name: read(name, given, bound.about) for name in bound.symbols}
+        try:
+            return bound(**values)
+        except TypeError:
+            raise InputError(
+                f"{bound.name}: its formula takes no tensors; write its constants as whole numbers"
+            ) from None
     if bound.name not in _SUMS:
         raise InputError(f"{bound.name}: a sum that the attack does not know; attack a formula")
     return errors.span * (1 / (1 - errors.gamma) - coupled_time(bound, errors))

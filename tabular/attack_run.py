@@ -13,6 +13,7 @@ import logging
 import multiprocessing
 import os
 import platform
+import socket
 import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
@@ -39,12 +40,16 @@ Finished = Generator[tuple[Job, dict[str, Any]], None, None]
 
 @dataclass(frozen=True)
 class Row:
-    """The best of all jobs on one bound under one cap; ``best`` is that job's result."""
+    """All jobs on one bound under one cap; ``best`` is the result with the largest ratio.
+
+    least: the smallest ratio of any job, which is the shape where the attack did worst.
+    """
 
     bound: str
     about: str
     cap: str
     jobs: int
+    least: float | None
     best: dict[str, Any]
 
 
@@ -195,17 +200,15 @@ def _on_ray(jobs: Sequence[Job], workers: int | None, address: str | None) -> Fi
         raise InputError("--ray: Ray is not installed; pip install 'opponentwise[ray]'") from None
     ours = not ray.is_initialized()
     if ours:
-        local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False}
+        quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+        if address is None:
+            quiet |= {"num_cpus": workers, "include_dashboard": False}
+        else:
+            _reach(address)
         try:
-            ray.init(
-                address=address or "local",
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                **({} if address else local),
-            )
-        except (ConnectionError, ValueError) as error:
-            first = str(error).split("\n", 1)[0]
-            raise InputError(f"--address: no Ray cluster at {address} ({first})") from error
+            ray.init(address=address or "local", **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise _no_cluster(address, error) from error
     try:
         remote: Callable[..., Any] = ray.remote(run_job).remote
         pending = {remote(job): job for job in jobs}
@@ -217,11 +220,29 @@ def _on_ray(jobs: Sequence[Job], workers: int | None, address: str | None) -> Fi
             ray.shutdown()
 
 
+def _reach(address: str) -> None:
+    """``InputError`` where nothing listens at host:port; Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host:
+        return  # "auto": the cluster on this machine
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, OverflowError, ValueError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str | None, error: Exception) -> InputError:
+    lines = str(error).split("\n", 1)
+    return InputError(
+        f"--address: {address}: no Ray cluster there ({lines[0]}); start one, or none"
+    )
+
+
 def _conclude(folder: Path, settings: Settings, results: list[dict[str, Any]]) -> int:
     """Write results.json, print the table; 1 if a bound called valid was refuted."""
     rows = best_rows(results)
     summary = [
-        {"bound": r.bound, "about": r.about, "cap": r.cap, "jobs": r.jobs}
+        {"bound": r.bound, "about": r.about, "cap": r.cap, "jobs": r.jobs, "least": r.least}
         | {key: r.best.get(key) for key in ("ratio", "exact_ratio", "refuted", "shape", "errors")}
         for r in rows
     ]
@@ -249,12 +270,15 @@ def best_rows(results: Sequence[dict[str, Any]]) -> list[Row]:
     def ratio(result: dict[str, Any]) -> float:
         return -1.0 if result["ratio"] is None else float(result["ratio"])
 
-    return [Row(*key, len(group), max(group, key=ratio)) for key, group in groups.items()]
+    return [
+        Row(*key, len(group), min(group, key=ratio)["ratio"], max(group, key=ratio))
+        for key, group in groups.items()
+    ]
 
 
 def text_table(rows: Sequence[Row]) -> str:
-    """bound, about, cap, best ratio, and the shape of the game that reached it."""
-    lines = [("bound", "about", "cap", "jobs", "best ratio", "states", "actions", "gamma", "k")]
+    """bound, about, cap, best ratio, the shape that reached it, and the smallest of all jobs."""
+    lines = [("bound", "about", "cap", "best ratio", "states", "actions", "gamma", "k", "least of")]
     for row in rows:
         shape, ratio = row.best["shape"], row.best["ratio"]
         lines.append(
@@ -262,12 +286,12 @@ def text_table(rows: Sequence[Row]) -> str:
                 row.bound,
                 row.about,
                 "none" if row.cap == "1" else row.cap,
-                str(row.jobs),
                 "-" if ratio is None else _ratio_text(row.best),
                 str(shape["states"]),
                 " ".join(map(str, shape["actions"])),
                 shape["gamma"],
                 str(shape["branch_length"]),
+                f"{row.jobs} jobs: " + ("-" if row.least is None else f"{row.least:.6f}"),
             )
         )
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]

@@ -52,7 +52,8 @@ def picture(results: Sequence[dict[str, Any]]) -> Any:
         axes.set_xlabel(label)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3, linewidth=0.6)
-    right.set_xscale("log")
+    right.set_xscale("log", base=2)
+    right.xaxis.set_major_formatter("{x:.0f}")
     left.set_ylabel("1 − discrepancy / bound")
     caption = "no cap on the errors" if cap == "1" else f"errors at most {cap}"
     left.set_title(f"best of all restarts; {caption}", fontsize=9)
