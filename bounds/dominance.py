@@ -233,7 +233,9 @@ def _rises(node: Any, path: tuple[int, ...], region: Region) -> bool | None:
     if operation == "-":
         return inner if i == 1 else not inner
     if operation == "*" or i == 1:
-        return inner if _sign(node[3 - i], region) else None
+        if _sign(node[3 - i], region):
+            return inner
+        return not inner if _sign(["-", "0", node[3 - i]], region) else None
     positive = _sign(node[1], region) and _sign(node[2], region)
     return not inner if positive else None
 

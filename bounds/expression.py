@@ -22,7 +22,7 @@ from bounds.symbols import About
 #: Longest text that is read, in characters; most operations in it; deepest nesting.
 MAX_TEXT = 10_000
 MAX_NODES = 2_000
-MAX_DEPTH = 100
+MAX_DEPTH = 200
 #: Largest whole number that an exponent without names may be.
 MAX_EXPONENT = 1_000
 #: What a user's bound may be written in.
@@ -65,7 +65,11 @@ def parse(text: str) -> Any:
         raise InputError(f"{shown(odd)} is not ASCII; write names such as gamma and eps_m")
     try:
         body = ast.parse(line, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (RecursionError, MemoryError):
+        raise InputError(
+            f"the expression is nested more than {MAX_DEPTH} deep; simplify it"
+        ) from None
+    except (SyntaxError, ValueError) as error:
         at = getattr(error, "offset", None)
         near = f" near {shown(line[max(0, at - 1) : at + 20])}" if at else ""
         raise InputError(f"the expression is not arithmetic{near}; check its syntax") from None
@@ -162,7 +166,7 @@ def _check_power(base: Any, exponent: Any, source: str) -> None:
             parts += part[1:]
         elif _is_number(part) and abs(Fraction(part)) > MAX_EXPONENT:
             raise InputError(
-                f"{shown(source)}: the exponent {shown(part)} is beyond {MAX_EXPONENT}"
+                f"{shown(source)}: the exponent {shown(Fraction(part))} is beyond {MAX_EXPONENT}"
             )
     if _is_number(base) and abs(Fraction(base)) > MAX_EXPONENT:
         raise InputError(f"{shown(source)}: a power of a number beyond {MAX_EXPONENT}")
