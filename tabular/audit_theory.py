@@ -15,20 +15,17 @@ from bounds.bound import Bound
 from bounds.claims import Claim, Status
 from bounds.numbers import InputError
 from bounds.published import find
-from bounds.symbols import survival
+from tabular.audit_beyond import DISCOUNTS, ERRORS, draw, joint_policies_claim, lengths_claim
 from tabular.case import Case
 from tabular.certificate import refutation, save
 from tabular.check import check
 from tabular.extremal import clock, lanes, lanes_with_exploration, latch
 from tabular.extremal_branched import ages
-from tabular.extremal_joint import joint_latch, joint_profile
 from tabular.extremal_shift import turns
 from tabular.text import short
 
 _F = Fraction
 _SOURCE = "coupling bounds, docstrings of bounds.coupling and tabular.extremal*"
-_ERRORS = tuple(_F(i, 20) for i in range(7))
-_DISCOUNTS = (_F(0), _F(1, 2), _F(9, 10), _F(19, 20))
 
 #: (name of the bound, about which return, the game that attains it)
 Attained = tuple[str, str, Case]
@@ -78,6 +75,7 @@ def theory_claims(folder: Path, seed: int, count: int) -> list[Claim]:
         _attained("coupling-expected-branched-attained-with-shift", _turns(seed, count)),
         _attained("coupling-data-attained", _exploring_lanes(seed, count)),
         joint_policies_claim(seed, count),
+        lengths_claim(),
         independent_form_claim(folder),
     ]
 
@@ -110,20 +108,16 @@ def _attained(name: str, games: Iterator[Attained]) -> Claim:
     )
 
 
-def _draw(rng: np.random.Generator, count: int) -> list[Fraction]:
-    return [_ERRORS[i] for i in rng.integers(len(_ERRORS), size=count)]
-
-
 def _latches(seed: int, count: int) -> Iterator[Attained]:
     rng = np.random.default_rng([seed, 6])
     for number in range(count):
         n, k = int(rng.integers(1, 4)), int(rng.integers(0, 8))
         lengths = [int(x) for x in rng.integers(0, k + 1, size=n - 1)]
         case = latch(
-            _DISCOUNTS[rng.integers(len(_DISCOUNTS))],
-            _draw(rng, n),
-            _draw(rng, n - 1),
-            _draw(rng, 1)[0],
+            DISCOUNTS[rng.integers(len(DISCOUNTS))],
+            draw(rng, n),
+            draw(rng, n - 1),
+            draw(rng, 1)[0],
             branch_length=k,
             opponent_lengths=lengths if number % 2 else None,
         )
@@ -135,9 +129,9 @@ def _lanes(seed: int, count: int) -> Iterator[Attained]:
     rng = np.random.default_rng([seed, 7])
     for _ in range(count):
         n = int(rng.integers(1, 4))
-        error = _ERRORS[1 + rng.integers(len(_ERRORS) - 1)]
-        gamma = _DISCOUNTS[rng.integers(len(_DISCOUNTS))]
-        yield "coupling-expected", "model", lanes(gamma, _draw(rng, n - 1), error)
+        error = ERRORS[1 + rng.integers(len(ERRORS) - 1)]
+        gamma = DISCOUNTS[rng.integers(len(DISCOUNTS))]
+        yield "coupling-expected", "model", lanes(gamma, draw(rng, n - 1), error)
         phases = int(rng.integers(1, 9))
         k = int(rng.integers(phases + 1))
         yield "coupling-expected", "branched", clock(gamma, phases, n=n, branch_length=k)
@@ -147,8 +141,8 @@ def _ages(seed: int, count: int) -> Iterator[Attained]:
     rng = np.random.default_rng([seed, 9])
     for _ in range(count):
         n, k = int(rng.integers(1, 4)), int(rng.integers(0, 9))
-        gamma = _DISCOUNTS[rng.integers(len(_DISCOUNTS))]
-        case = ages(gamma, _draw(rng, n - 1), _draw(rng, 1)[0], branch_length=k)
+        gamma = DISCOUNTS[rng.integers(len(DISCOUNTS))]
+        case = ages(gamma, draw(rng, n - 1), draw(rng, 1)[0], branch_length=k)
         yield "coupling-expected", "model", case
         yield "coupling-expected", "branched", case
 
@@ -158,66 +152,19 @@ def _turns(seed: int, count: int) -> Iterator[Attained]:
     for _ in range(count):
         n, k = int(rng.integers(1, 3)), int(rng.integers(0, 5))
         shift = [_F(int(i), 10) for i in rng.integers(1, 6, size=n)]
-        error = _ERRORS[1 + rng.integers(len(_ERRORS) - 1)]
-        gamma = _DISCOUNTS[rng.integers(len(_DISCOUNTS))]
-        yield "coupling-expected", "branched", turns(gamma, shift, _draw(rng, n - 1), error, k)
+        error = ERRORS[1 + rng.integers(len(ERRORS) - 1)]
+        gamma = DISCOUNTS[rng.integers(len(DISCOUNTS))]
+        yield "coupling-expected", "branched", turns(gamma, shift, draw(rng, n - 1), error, k)
 
 
 def _exploring_lanes(seed: int, count: int) -> Iterator[Attained]:
     rng = np.random.default_rng([seed, 8])
     for _ in range(count):
         n = int(rng.integers(1, 3))
-        error = _ERRORS[1 + rng.integers(len(_ERRORS) - 1)]
-        gamma = _DISCOUNTS[rng.integers(len(_DISCOUNTS))]
-        shift, hat = _draw(rng, n), _draw(rng, n - 1)
+        error = ERRORS[1 + rng.integers(len(ERRORS) - 1)]
+        gamma = DISCOUNTS[rng.integers(len(DISCOUNTS))]
+        shift, hat = draw(rng, n), draw(rng, n - 1)
         yield "coupling-data", "model", lanes_with_exploration(gamma, shift, hat, error)
-
-
-def joint_policies_claim(seed: int, count: int) -> Claim:
-    """Games that attain the joint form, and by how much the per-agent form is larger on them."""
-    rng = np.random.default_rng([seed, 10])
-    seen, missed, largest, over = 0, 0, _F(1), 0
-    for _ in range(count):
-        n, k = int(rng.integers(2, 4)), int(rng.integers(0, 8))
-        shift, hat = _draw(rng, n), _draw(rng, n - 1)
-        case = joint_latch(
-            _DISCOUNTS[rng.integers(len(_DISCOUNTS))],
-            shift,
-            hat,
-            _draw(rng, 1)[0],
-            _between(rng, shift),
-            _between(rng, hat),
-            branch_length=k,
-        )
-        for about in ("model", "branched"):
-            bound = find("coupling-sup", about)
-            result = check(case, [bound])
-            (verdict,) = result.verdicts
-            value = bound.evaluate(joint_profile(case, result.errors))
-            seen += 1
-            missed += verdict.discrepancy != value
-            over += verdict.value > n * value
-            if value > 0:
-                largest = max(largest, verdict.value / value)
-    summary = f"{seen:,} exact games, " + (
-        f"{missed} below the joint form, {over} with a factor above n"
-        if missed or over
-        else f"joint form attained on each; per-agent form up to {float(largest):.3f} times it"
-    )
-    return Claim(
-        "coupling-joint-policies",
-        "coupling-sup with q = 1 - eps_J and c_bar = 1 - eps_hat_J of the joint policies is "
-        "attained for all consistent errors, and the per-agent form is at most n times it",
-        "docstring of tabular.extremal_joint",
-        "open" if missed or over else "tested",
-        {"games": seen, "not_attained": missed, "factor": float(largest), "summary": summary},
-    )
-
-
-def _between(rng: np.random.Generator, errors: list[Fraction]) -> Fraction:
-    """A joint error that agents with these ``errors`` can have."""
-    low, high = max(errors), 1 - survival(tuple(errors))
-    return Fraction(low + _F(int(rng.integers(5)), 4) * (high - low))
 
 
 def independent_form(steps: int) -> Bound:
@@ -247,7 +194,7 @@ def independent_form_claim(folder: Path) -> Claim:
     """Refute the tempting form on lanes: the smallest game on a grid of settings that does it."""
     tried, worst = 0, _F(0)
     best: tuple[int, Case, Bound] | None = None
-    for steps, hat, gamma in product((2, 3, 4, 5, 10, 20), _ERRORS[1:], _DISCOUNTS[1:]):
+    for steps, hat, gamma in product((2, 3, 4, 5, 10, 20), ERRORS[1:], DISCOUNTS[1:]):
         bound, case = independent_form(steps), lanes(gamma, [hat], _F(1, steps))
         if _F(1, steps) > 1 - hat:
             continue  # the lanes cannot spend as much

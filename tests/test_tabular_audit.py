@@ -31,6 +31,7 @@ PROVED = {
     "coupling-sup-closed-form",
     "coupling-expected-no-inner-optimum",
     "theorem2-printed-optimum",
+    "coupling-expected-not-attained-with-lengths",
 }
 ATTAINED = {
     "coupling-joint-policies",
