@@ -15,6 +15,12 @@ With opponent-wise lengths nⱼ, model step l (l = 1 is the first action after t
 c_l = Π_{j: l ≤ nⱼ or nⱼ = k} (1 − ε_π̂ʲ) in place of c̄, and the reward at time t uses
 c_{min(t,k)+1}. Everything is summed in closed form: the factors are constant between the nⱼ.
 
+Every form is attained by exact games (``tabular.extremal*``), the expected one, branched, where all
+nⱼ = k; with other lengths its supremum may be a little less (``tabular.live_branches``). As
+functions of k neither sup nor expected has an inner minimum (``bounds.proofs_planner``). The joint
+policies' total variations may stand for the products: 1 − ε_J for q, 1 − ε̂_J for c̄, which is never
+worse (``tabular.extremal_joint``).
+
 In exact arithmetic a sum without end is exact where the coupled mass is used up within
 ``MAX_STEPS`` steps (fewer, where the powers would outgrow ``MAX_BITS`` bits). Beyond that the
 positive part is dropped, (c x − ε)⁺ ≥ c x − ε, which makes the value an upper bound, too large by
