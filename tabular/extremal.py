@@ -101,17 +101,18 @@ def lanes_with_exploration(
 ) -> Case:
     """Attains ``coupling-data``: ε_m, under π_D, is exactly ``model_error``.
 
-    States: lanes F_0, F_1, …, and L (r_hi for ever), B (r_lo for ever). Own actions: r, d, x, and
-    for opponents also y, w. In F_u, the first rule that fits decides: any w: r_lo, to B; any d: to
-    L in reality and to B in the model; any x or y: to L; all r: to F_{u+1} with probability 1−δ_u,
-    else to L in reality and to B in the model. All but the first pay r_hi.
+    States: lanes F_0, F_1, …, and L (r_hi for ever), B (r_lo for ever). Own actions: r; where the
+    policy shifts also d, x; where there is an opponent model that errs also y, w. In F_u, the first
+    rule that fits decides: any w: r_lo, to B; any d: to L in reality and to B in the model; any x
+    or y: to L; all r: to F_{u+1} with probability 1−δ_u, else to L in reality and to B in the
+    model. All but the first pay r_hi.
     πʲ plays d with probability ε_πʲ, y with ε_π̂ʲ, else r; π_Dʲ plays x in place of d, π̂ʲ plays w in
     place of y. With κ = (1 − ε_πⁱ) Π (1 − ε_πʲ − ε_π̂ʲ), x_0 = 1 and x_{u+1} = (κ x_u − ε_m)⁺, the
     mass that has lost nothing yet, δ_u = min(1, ε_m/(κ x_u)) spends exactly ε_m at every time.
 
     Raises ``InputError`` where ε_πʲ + ε_π̂ʲ > 1, or where more than ``MAX_LANES`` lanes are needed.
     """
-    n = check_parameters(gamma, policy_shift, opponent_model, model_error)
+    check_parameters(gamma, policy_shift, opponent_model, model_error)
     for j, (shift, error) in enumerate(zip(policy_shift[1:], opponent_model, strict=True)):
         if shift + error > 1:
             raise InputError(f"opponent_model[{j}]: {error} and shift {shift} exceed 1 together")
@@ -120,7 +121,8 @@ def lanes_with_exploration(
     leave = _leaving(kappa, model_error)
     count = len(leave)
     good, bad = count, count + 1
-    names = ["rdx", *(["rdxyw"] * (n - 1))]
+    hats = [Fraction(0), *opponent_model]
+    names = ["r" + "dx" * (s > 0) + "yw" * (h > 0) for s, h in zip(policy_shift, hats, strict=True)]
     joint = list(product(*names))
     transition = zeros((count + 2, len(joint), count + 2), exact=True)
     model = transition.copy()
@@ -149,7 +151,6 @@ def lanes_with_exploration(
         idle = [Fraction(name == "r") for name in own]
         return exact_array([row] * count + [idle] * 2)
 
-    hats = [Fraction(0), *opponent_model]
     agents = list(zip(names, policy_shift, hats, strict=True))
     start = [Fraction(s == 0) for s in range(count + 2)]
     return attaining_case(

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from bounds import coupling
+from bounds.functions import apply
 from bounds.profile import ErrorProfile
 from bounds.symbols import About, survival, total
 from tabular.case import Case
@@ -61,15 +62,29 @@ def _latch(setting: ErrorProfile, about: About) -> Case:
     )
 
 
-def _used_up(setting: ErrorProfile) -> ErrorProfile:
-    """An expected error that is spent to the end: where the last of the mass goes, T̂ ≠ T for sure.
+def _lanes_measured(setting: ErrorProfile) -> ErrorProfile:
+    """ε_m is at most κ, what stays in a lane. T̂ ≠ T for sure where the last of the mass goes.
 
-    So too where π plays what π_D never does, in the lanes with exploration.
+    So too where π plays what π_D never does.
     """
+    pairs = zip(setting.policy_shift[1:], setting.opponent_model, strict=True)
+    kappa = 1 - setting.policy_shift[0]
+    for shift, hat in pairs:
+        kappa = kappa * coupling.positive(1 - shift - hat)
+    error = apply("min", setting.model_sup, kappa)
+    wrong = setting.model_sup + total(setting.policy_shift) > 0
+    return setting.with_(model_data=error, model_current=error, model_sup=_certain(wrong))
+
+
+def _ages_measured(setting: ErrorProfile) -> ErrorProfile:
+    """T̂ ≠ T for sure at the oldest age."""
     error = setting.model_sup
-    wrong = error + total(setting.policy_shift) > 0
-    largest = Fraction(wrong) if isinstance(wrong, bool) else wrong * 1.0
-    return setting.with_(model_data=error, model_current=error, model_sup=largest)
+    return setting.with_(model_data=error, model_current=error, model_sup=_certain(error > 0))
+
+
+def _certain(wrong: Any) -> Any:
+    """1 where ``wrong``, else 0."""
+    return Fraction(wrong) if isinstance(wrong, bool) else wrong * 1.0
 
 
 def _lanes(setting: ErrorProfile, about: About) -> Case:
@@ -107,7 +122,7 @@ FAMILIES = (
         ("model",),
         True,
         True,
-        _used_up,
+        _lanes_measured,
         lambda p, _: coupling.data(p),
         _lanes,
     ),
@@ -116,7 +131,7 @@ FAMILIES = (
         ("branched",),
         False,
         True,
-        _used_up,
+        _ages_measured,
         lambda p, about: coupling.expected(p, branched=True),
         _ages,
     ),
