@@ -13,8 +13,9 @@
 #
 # How far apart can the return of the real game and the return in the model be, given the errors of
 # the policies and of the dynamics? This notebook builds the answer and shows that it is the best
-# possible one: for each form there is a game, in exact rational numbers, whose difference of
-# returns *equals* the bound. So tightness has an absolute meaning here, and 1 is reached.
+# possible one: for each form (with one exception) there is a game, in exact rational numbers,
+# whose difference of returns *equals* the bound. So tightness has an absolute meaning here, and 1
+# is reached.
 
 # %%
 import json
@@ -32,12 +33,14 @@ from bounds.plots import curve, new_figure
 from tabular import verify
 from tabular.audit_games import random_batches
 from tabular.audit_theory import independent_form
+from tabular.branched_supremum import supremum
 from tabular.check import check
 from tabular.divergence import profile as profile_of
 from tabular.extremal import clock, lanes, lanes_with_exploration, latch
 from tabular.extremal_branched import ages
 from tabular.extremal_joint import joint_latch, joint_profile
 from tabular.extremal_shift import turns
+from tabular.live_branches import Setting
 from tabular.plots import as_float
 
 # %% [markdown]
@@ -264,6 +267,32 @@ assert attained(three, "coupling-expected", "branched") == reduced_gap[2]
 measured = check(three, []).errors
 assert (tuple(measured.policy_shift), measured.current.value) == (shift, error)
 show.table(["k", "states", "difference = coupling-expected / trivial bound"], rows)
+
+# %% [markdown]
+# There is one exception. With *unequal lengths* $n_j$ the expected form is valid, but not always
+# attained: one model error cannot fall where every branch of the last $k$ steps is still together
+# with reality. What the games can reach at most is then the value of a linear programme. Its
+# rounded solution is a game, and its rounded prices prove an upper value, both exactly. For one
+# opponent with $\epsilon_{\hat\pi}=1/2$, $n_1=1$, $k=2$, $\epsilon'_m=1/4$ and $\gamma=1/2$:
+
+# %%
+unequal = Setting(F(1, 2), (F(1, 2),), (1,), F(1, 4), k=2, horizon=20)
+most = supremum(unequal)
+form = expected.evaluate(
+    ErrorProfile(
+        gamma=unequal.gamma,
+        policy_shift=(F(0), F(0)),
+        opponent_model=unequal.opponent_model,
+        model_current=unequal.model_error,
+        k=unequal.k,
+        opponent_lengths=unequal.opponent_lengths,
+        r_max=F(1, 2),
+    )
+)
+assert most.lower < most.upper < form
+assert most.upper - most.lower < F(1, 10**5)
+print(f"the most that games reach is {float(most.lower):.4f} of the span,", end=" ")
+print(f"and the expected form says {float(form):.4f}")
 
 # %% [markdown]
 # ## One error an agent, or one for all

@@ -1,5 +1,6 @@
 """The notebooks run from scratch, and what is recorded of them is what they give."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,13 @@ def recorded(script: Path) -> Any:
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_it_runs_and_gives_what_is_recorded(script: Path, tmp_path: Path) -> None:
+def test_it_runs_and_gives_what_is_recorded(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Errors and warnings raise in ``executed``; every claim in a notebook is an assert."""
+    # coverage would trace the kernel too, which takes twice the time
+    for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS")]:
+        monkeypatch.delenv(name)
     notebook = executed(script, tmp_path)
     known = recorded(script)
     assert texts(notebook) == texts(known), "the notebook gives something else: make notebooks"
