@@ -199,7 +199,7 @@ for axes, values, title in (
     (panels[0], by_theorem, "best k by Theorem 2"),
     (panels[1], shortest, "shortest k within 1 % of the best coupling bound"),
 ):
-    shade = axes.pcolormesh(model_errors, shifts, values, cmap="Greys", norm=norm)
+    shade = axes.pcolormesh(model_errors, shifts, values, cmap="Greys", norm=norm, rasterized=True)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel(r"model error $\epsilon'_m$ (probability)")
