@@ -126,7 +126,9 @@ def _drawn(
 ) -> Any:
     figure, axes = new_figure(7.4, 4.6)
     axes.grid(False)
-    mesh = axes.pcolormesh(across, errors, ratio, cmap="viridis", shading="nearest")
+    mesh = axes.pcolormesh(
+        across, errors, ratio, cmap="viridis", shading="nearest", rasterized=True
+    )
     steps = np.log10([1, 2, 5, 10, 20, 50, 100, 1000, 10_000])
     levels = [x for x in steps if ratio.min() < x < ratio.max()]
     if levels:

@@ -48,10 +48,21 @@ class Listing:
     text: str
 
 
+@dataclass(frozen=True)
+class DataTable:
+    """Rows of text under a header, and what they are about."""
+
+    title: str
+    words: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
 def page(
     title: str,
     introduction: str,
     claims: Sequence[Claim],
+    tables: Sequence[DataTable],
     pictures: Sequence[Picture],
     listings: Sequence[Listing],
     manifest: dict[str, Any],
@@ -69,6 +80,7 @@ def page(
         "<p class='note'>proved: by symbolic steps that ran. tested: no counterexample among the "
         "games counted. refuted: by an exact game that a checker of 200 lines, independent of this "
         "project, accepts.</p>",
+        *(_data_table(table) for table in tables),
         "<h2>Pictures</h2>",
         *(_figure(picture) for picture in pictures),
         "<h2>Certificates</h2>",
@@ -94,6 +106,17 @@ def _table(claims: Sequence[Claim]) -> str:
     )
     head = "<tr><th>claim</th><th>status</th><th>evidence</th></tr>"
     return f"<table><thead>{head}</thead><tbody>\n{rows}\n</tbody></table>"
+
+
+def _data_table(table: DataTable) -> str:
+    def row(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    body = "\n".join(row(cells, "td") for cells in table.rows)
+    return (
+        f"<h2>{escape(table.title)}</h2><p>{escape(table.words)}</p>"
+        f"<table><thead>{row(table.header, 'th')}</thead><tbody>\n{body}\n</tbody></table>"
+    )
 
 
 def _figure(picture: Picture) -> str:

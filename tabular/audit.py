@@ -29,6 +29,7 @@ from bounds.published import BOUNDS, names
 from bounds.tree import formula_text
 from tabular.audit_games import SHAPES, catalogue_cases, corner_cases, random_batches
 from tabular.audit_theory import theory_claims
+from tabular.audit_verdicts import judged
 from tabular.case import Case
 from tabular.certificate import opponent_term, refutation, save
 from tabular.check import check
@@ -116,10 +117,12 @@ def conclude(tally: Tally, folder: Path, seed: int, scale: float, bar: Progress)
     """The ledger's rows; certificates of the refuted ones are written to ``folder``."""
     count = max(5, round(ATTAINING * scale))
     theory = [c for _ in bar.over(range(1), "theory") for c in theory_claims(folder, seed, count)]
-    claims = [
-        _claim(name, [r for r in tally.records.values() if r.bound.name == name], folder)
-        for name in bar.over(names(), "certificates")
-    ]
+    claims = []
+    for name in bar.over(names(), "certificates"):
+        records = [r for r in tally.records.values() if r.bound.name == name]
+        claim = _claim(name, records, folder)
+        bound = records[0].bound
+        claims.append(claim if bound.value is not None else judged(claim, bound, folder, seed))
     renamed = {"theorem2-without-third-term": "theorem2-third-term-unneeded"}
     claims = [
         Claim(renamed.get(c.id, c.id), c.statement, c.source, c.status, c.evidence) for c in claims

@@ -12,8 +12,10 @@ import numpy as np
 
 from bounds.claims import Claim
 from bounds.files import write_text
+from bounds.looseness import SETTINGS, heat_map
 from bounds.plots import encoded, save
-from bounds.report import Listing, Picture, page
+from bounds.published import find as bound
+from bounds.report import DataTable, Listing, Picture, page
 from tabular import plots
 from tabular.casefile import parse_case
 from tabular.catalogue import find
@@ -38,8 +40,37 @@ def write_report(
         save(figure, folder / "plots" / f"{name}.svg")
         pictures.append(Picture(title, encoded(figure, "svg"), caption))
     listings = [_certificate(folder, c) for c in claims if "certificate" in c.evidence]
-    html = page("The paper's bounds, audited", _INTRODUCTION, claims, pictures, listings, manifest)
+    html = page(
+        "The paper's bounds, audited",
+        _INTRODUCTION,
+        claims,
+        [_looseness(claims)],
+        pictures,
+        listings,
+        manifest,
+    )
     return write_text(folder / "report.html", html)
+
+
+def _looseness(claims: Sequence[Claim]) -> DataTable:
+    """bound / coupling bound of every published bound at the named settings."""
+    judged = [c for c in claims if "refuter" in c.evidence]
+    rows = tuple(
+        (
+            c.id,
+            c.evidence["refuter"]["verdict"],
+            *(f"{row['looseness']:.3g}" for row in c.evidence["refuter"]["looseness"]),
+        )
+        for c in judged
+    )
+    return DataTable(
+        "How loose the bounds are",
+        "The refuter's verdict on each published bound, and how many times larger than the "
+        "coupling bound of the same errors it is. Games attain that one, so 1 is the least a valid "
+        "bound can be. The settings are those of bounds.looseness.",
+        ("bound", "verdict", *(setting.name for setting in SETTINGS)),
+        rows,
+    )
 
 
 def _figures(
@@ -74,6 +105,15 @@ def _figures(
             plots.tightness(tally),
         ),
     ]
+    for name, about in (("theorem1-normalised", "model"), ("theorem2-normalised", "branched")):
+        figures.append(
+            (
+                f"looseness-{name}",
+                f"How loose {name} is",
+                f"Times the coupling bound, {about} return; hatched where it says nothing.",
+                heat_map(bound(name)),
+            )
+        )
     refuted = next(
         (c for c in claims if c.id == "theorem1-printed" and c.status == "refuted"), None
     )

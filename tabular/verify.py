@@ -100,8 +100,8 @@ def quantities(game, case, about, proofs):
     shift = [tv(p, q) for p, q in zip(game["pi"], game["data"], strict=True)]
     worlds = zip(game["T"], game["T_hat"], strict=True)
     error = [[tv([x], [y]) for x, y in zip(*rows, strict=True)] for rows in worlds]
-    start, game_of = game["start"], (game["T"], error)
-    data, pi = (supremum(start, *chain(*game_of, game[x]), proofs[x]) for x in ("data", "pi"))
+    start, world = game["start"], (game["T"], error)
+    data, pi = (supremum(start, *chain(*world, game[x]), proofs[x]) for x in ("data", "pi"))
     hat = [tv(p, m) for p, m in zip(game["pi"], game["hat"], strict=True)]
     ego, rewards, n = shift[case["ego"]], sum(game["R"], []), Fraction(len(hat))
     names = {"gamma": game["gamma"], "k": Fraction(case.get("branch_length", 0)), "n": n}

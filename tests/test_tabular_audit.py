@@ -99,11 +99,12 @@ def test_printed_theorems_fail_for_the_papers_own_return(run: Path) -> None:
 def test_the_report_is_one_file(run: Path) -> None:
     html = (run / "report.html").read_text("utf-8")
     assert "theorem1-printed" in html
-    assert html.count("data:image/svg+xml;base64,") == 4
+    assert html.count("data:image/svg+xml;base64,") == 6
+    assert "How loose the bounds are" in html
     assert " src='http" not in html
     assert "<link" not in html
     assert "<script" not in html
-    assert len(list((run / "plots").glob("*.png"))) == 4
+    assert len(list((run / "plots").glob("*.png"))) == 6
 
 
 def test_same_seed_same_ledger(tmp_path: Path) -> None:

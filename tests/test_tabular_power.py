@@ -286,7 +286,7 @@ MUTANTS: dict[str, tuple[str, str, str, str, Callable[[], None]]] = {
         "tabular.verify", "branched_return", "step <= n", "step < n", agreement,
     ),
     "the checker takes the error in T̂": (
-        "tabular.verify", "quantities", 'chain(game["T"], error', 'chain(game["T_hat"], error',
+        "tabular.verify", "quantities", '(game["T"], error)', '(game["T_hat"], error)',
         agreement,
     ),
     "simulation branches one step early": (
