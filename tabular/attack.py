@@ -2,7 +2,8 @@
 
 A job is one bound, one shape of games, one cap on the errors and one seed. Its ratio is not the
 ascent's: the best float cases are rounded to rationals of several denominators, each is checked
-exactly (``tabular.check``), those whose errors exceed the cap are dropped, and the largest
+exactly (``tabular.check``), those whose errors exceed the cap, or whose model error has become too
+small, are dropped, and the largest
 discrepancy / bound of the rest is reported, with expected model errors at their *proved* upper
 values. So a ratio above 1 is a refutation, and nothing else is.
 
@@ -20,7 +21,8 @@ import numpy as np
 
 from bounds.bound import Bound
 from bounds.published import find
-from tabular.adversary import Effort, ascend, expected_kind
+from tabular.adversary import Effort, ascend
+from tabular.attack_value import expected_kind
 from tabular.case import Case
 from tabular.casefile import case_json
 from tabular.certificate import rationalised
@@ -53,7 +55,8 @@ SHAPES = (
 )
 #: Denominators of the rounding. Small ones make near-deterministic games deterministic.
 DENOMINATORS = (2, 5, 10, 20, 100, 1000, 10**6)
-#: How far below the cap the ascent stays, relatively, so that most roundings stay below it too.
+#: How far within the cap and the least model error the ascent stays, relatively, so that most
+#: roundings stay within them too.
 ROOM = 1e-3
 #: Times that the exact check looks at; the proved upper values hold for all later ones.
 HORIZON = 200
@@ -72,6 +75,7 @@ class Job:
     shape: Shape
     seed: int
     effort: Effort
+    least: Fraction = Fraction(0)
 
     @property
     def name(self) -> str:
@@ -83,12 +87,15 @@ class Job:
 class Settings:
     """What an attack is made of: everything that its results depend on.
 
-    caps: largest value of any error that a bound reads; 1 is no cap. seeds: attacks on each shape.
+    caps: largest value of any error that a bound reads; 1 is no cap. least: smallest model error,
+    as a fraction of the cap (without it, the best games often have errors of one kind only).
+    seeds: attacks on each shape.
     """
 
     targets: tuple[tuple[str, str], ...] = TARGETS
     caps: tuple[Fraction, ...] = (Fraction(1), Fraction(1, 20))
     shapes: tuple[Shape, ...] = SHAPES
+    least: Fraction = Fraction(0)
     seeds: int = 1
     seed: int = 0
     effort: Effort = field(default_factory=Effort)
@@ -103,7 +110,10 @@ class Settings:
             for shape in self.shapes
             if shape.opponent_lengths or "sum_n_eps_hat" not in find(name, about).symbols
         ]
-        return [Job(i, *part, self.seed, self.effort) for i, part in enumerate(parts)]
+        return [
+            Job(i, name, about, cap, shape, self.seed, self.effort, self.least * cap)
+            for i, (name, about, cap, shape) in enumerate(parts)
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""
@@ -111,6 +121,7 @@ class Settings:
             "targets": [list(target) for target in self.targets],
             "caps": [rational_text(cap) for cap in self.caps],
             "shapes": [shape_json(shape) for shape in self.shapes],
+            "least": rational_text(self.least),
             "seeds": self.seeds,
             "seed": self.seed,
             "restarts": self.effort.restarts,
@@ -144,11 +155,14 @@ def attack(bound: Bound, job: Job) -> dict[str, Any]:
     """
     rng = np.random.default_rng([job.seed, job.number])
     cap = float(job.cap) * (1 - ROOM) if job.cap < 1 else 1.0
-    found = ascend(bound, job.shape, job.effort, rng, cap=cap)
+    least = float(job.least) * (1 + ROOM)
+    found = ascend(bound, job.shape, job.effort, rng, cap=cap, least=least)
     best: tuple[Fraction, Check] | None = None
     for result in _checked(bound, found.cases):
         ratio = proved_ratio(bound, result)
-        within = all(e <= job.cap for e in read_errors(bound, result).values())
+        errors = read_errors(bound, result)
+        model = errors[expected_kind(bound) or "model_sup"]
+        within = max(errors.values()) <= job.cap and model >= job.least
         if ratio is not None and within and (best is None or ratio > best[0]):
             best = ratio, result
     answer: dict[str, Any] = {

@@ -21,6 +21,8 @@ class Attack:
     """Folder of the run; a run that was stopped goes on there. Left out: a new one under runs/."""
     caps: tuple[str, ...] = ("1", "1/20")
     """Largest value of every error that the bound reads; 1 is no cap."""
+    least: str = "0"
+    """Smallest model error, as a fraction of the cap (above 0 it cannot be left out)."""
     seeds: int = 1
     """Attacks on each shape of games."""
     seed: int = 0
@@ -55,11 +57,15 @@ def run_attack(command: Attack) -> int:
             raise InputError(f"--caps: {cap} is not in (0, 1]; 1 is no cap")
     if not caps:
         raise InputError("--caps: none given; 1 is no cap")
+    least = parse_number(command.least, "--least")
+    if not 0 <= least < 1:
+        raise InputError(f"--least: {least} is not in [0, 1); it is a fraction of the cap")
     if command.address is not None and not command.ray:
         raise InputError("--address: given without --ray; add --ray")
     settings = Settings(
         targets=named or TARGETS,
         caps=caps,
+        least=least,
         seeds=whole("--seeds", command.seeds, 1),
         seed=whole("--seed", command.seed),
         effort=Effort(whole("--restarts", command.restarts, 1), whole("--steps", command.steps, 1)),
