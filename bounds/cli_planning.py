@@ -89,7 +89,7 @@ def run_plan(command: Plan) -> None:
     if command.json:
         print(json.dumps(answer, indent=2))
         return
-    inner = found.k_coupling or "none: longer is never worse"
+    inner = found.k_coupling or "none: without limit is best"
     print(f"k by the printed bound           {found.k_printed}")
     print(f"k by the coupling bound          {inner}")
     print(f"shortest within 1% of its best   {found.k_within}")

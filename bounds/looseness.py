@@ -72,6 +72,8 @@ class Row:
 
 def reference(bound: Bound, profile: ErrorProfile) -> Any:
     """The coupling bound to compare ``bound`` with, as a fraction of the trivial one."""
+    if bound.value is not None:  # a coupling bound itself
+        return bound.evaluate(profile) / bound.largest(profile)
     used = set(bound.symbols)
     branched = bound.about == "branched"
     forms = []

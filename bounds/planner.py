@@ -52,7 +52,7 @@ class Plan:
     note: str
 
 
-def curves(profile: ErrorProfile, kind: ModelErrorKind, ks: Array) -> tuple[Array, Array, float]:
+def curves(profile: ErrorProfile, kind: ModelErrorKind, ks: Array) -> tuple[Array, Array, Any]:
     """(printed, coupling, limit): both bounds at the lengths ``ks``, and coupling as k → ∞.
 
     Fractions of the trivial bound. The model error of ``profile`` must be given in the kind asked
@@ -70,7 +70,7 @@ def curves(profile: ErrorProfile, kind: ModelErrorKind, ks: Array) -> tuple[Arra
     return (
         np.asarray(printed.evaluate(at) / printed.largest(at)),
         np.asarray(coupling.evaluate(at) / coupling.largest(at)),
-        float(limit),
+        limit,
     )
 
 
@@ -80,7 +80,8 @@ def plan(profile: ErrorProfile, *, kind: ModelErrorKind = "expected", max_k: int
     if profile.r_max == 0:
         raise InputError("r_max: 0; without reward there is nothing to plan for")
     ks = np.arange(1, max_k + 1)
-    printed, coupling, limit = curves(profile, kind, ks)
+    printed, coupling, unlimited = curves(profile, kind, ks)
+    limit = float(unlimited)
     k_printed = _first_best(printed)
     k_coupling = None if limit <= coupling[0] + TIE else 1
     best = min(float(coupling[0]), limit)
