@@ -245,7 +245,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--from", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == answer
     assert main(words.split()) == 0
-    assert "longer is never worse" in capsys.readouterr().out
+    assert "none: without limit is best" in capsys.readouterr().out
     words = "allocate --gamma 0.95 --k 10 --opponent-model 0.1 0.2 0.4 --model-error 0.02 "
     words += "--policy-shift 0.05 0.05 0.05 0.05"
     assert main([*words.split(), "--json"]) == 0
