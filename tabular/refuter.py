@@ -56,8 +56,6 @@ ROUNDING = 1e-9
 SMALLEST = 1e-6
 #: Denominators that a counterexample's numbers are tried in, plainest first.
 DENOMINATORS = (2, 4, 5, 10, 20, 50, 100, 1000, 10_000)
-#: Most states of a counterexample: the checker solves its linear system in pure Python.
-MAX_STATES = 40
 #: Games without theory that an undecided bound is attacked with.
 SHAPES = (
     Shape(2, (2, 2), Fraction(9, 10), 1),
@@ -151,9 +149,8 @@ def _boxes(bound: Bound, family: Family) -> Iterator[Box]:
     if bound.about not in family.about:
         return
     for n in AGENTS:
-        # games whose size is exponential in n are searched where they are small
-        if n <= 3 or not family.steps:
-            yield Box(n, bound.about == "branched", family.shifts, not bound.exact_opponents)
+        max_k = family.max_k if bound.about == "branched" else None
+        yield Box(n, max_k, family.shifts, not bound.exact_opponents)
 
 
 def _hunt(bound: Bound, family: Family, box: Box, rng: np.random.Generator) -> _Hunted:
@@ -213,7 +210,7 @@ def tightest_game(result: Result) -> Case | None:
     if tightest is None or tightest.setting is None:
         return None if tightest is None else tightest.case
     family = next(f for f in FAMILIES if f.name == tightest.family)
-    if family.steps and tightest.setting.model_sup < Fraction(1, MAX_STATES):
+    if not family.small(tightest.setting):
         return None
     return family.build(tightest.setting, result.bound.about)
 
@@ -229,7 +226,9 @@ def _counterexamples(bound: Bound, hunted: list[_Hunted]) -> Iterator[tuple[Erro
                 for denominator in DENOMINATORS
             )
             failing = [s for s in settings if _fails(bound, h.family, s)]
-            found += [(weight(s), s, h.family) for s in sorted(failing, key=weight)[:2]]
+            # of the families, the first have the smallest games
+            more = 8 * FAMILIES.index(h.family)
+            found += [(weight(s) + more, s, h.family) for s in sorted(failing, key=weight)[:2]]
         found.sort(key=lambda entry: entry[0])
         for _, setting, family in found:
             yield _simplified(bound, family, setting), family
@@ -237,7 +236,7 @@ def _counterexamples(bound: Bound, hunted: list[_Hunted]) -> Iterator[tuple[Erro
 
 def _fails(bound: Bound, family: Family, setting: ErrorProfile) -> bool:
     """Whether the exact game of ``setting`` breaks the bound; by a margin where it is a float."""
-    if family.steps and (setting.model_sup == 0 or setting.model_sup < Fraction(1, MAX_STATES)):
+    if not family.small(setting):
         return False
     measured = family.measured(setting)
     gap = family.discrepancy(measured, bound.about)

@@ -19,16 +19,14 @@ from bounds.profile import ErrorProfile
 
 #: Columns of a row before the policy shifts.
 GAMMA, K, R_MAX, SPAN, ERROR, FIRST = range(6)
-#: Longest branch that is searched: exact certificates raise numbers to its power.
-MAX_K = 300
 
 
 @dataclass(frozen=True)
 class Box:
-    """Which settings are searched: n agents, whether there are branches, shifts, hats."""
+    """Which settings are searched: n agents, the longest branch (None: no branches), errors."""
 
     n: int
-    branched: bool
+    max_k: int | None
     shifts: bool
     hats: bool
 
@@ -47,9 +45,9 @@ def drawn(rng: np.random.Generator, size: int, box: Box) -> Array:
     near_one = 1 - 10.0 ** rng.uniform(-4, 0, size)
     plain = rng.choice([0.0, 0.5, 0.9, 0.95, 0.99], size)
     rows[:, GAMMA] = np.where(rng.random(size) < 0.5, plain, near_one)
-    if box.branched:
-        longer = 10 ** rng.uniform(0, np.log10(MAX_K), size)
-        short = rng.integers(0, 6, size)
+    if box.max_k is not None:
+        longer = 10 ** rng.uniform(0, np.log10(box.max_k), size)
+        short = rng.integers(0, min(box.max_k, 5) + 1, size)
         rows[:, K] = np.floor(np.where(rng.random(size) < 0.5, short, longer))
     rows[:, R_MAX] = np.where(rng.random(size) < 0.8, 1.0, 10.0 ** rng.uniform(-3, 3, size))
     rows[:, SPAN] = rows[:, R_MAX] * np.where(rng.random(size) < 0.7, 2.0, rng.uniform(0, 2, size))
@@ -88,7 +86,7 @@ def mutated(rng: np.random.Generator, rows: Array, box: Box) -> Array:
     errors[:] = np.where(rng.random(errors.shape) < 0.1, rng.integers(0, 2, errors.shape), errors)
     out = np.where(change, moved, out)
     out[:, GAMMA] = np.clip(out[:, GAMMA], 0, 1 - 1e-5)
-    out[:, K] = np.clip(out[:, K], 0, MAX_K) if box.branched else 0
+    out[:, K] = np.clip(out[:, K], 0, box.max_k or 0)
     out[:, R_MAX] = np.clip(out[:, R_MAX], 1e-6, 1e6)
     out[:, SPAN] = np.minimum(out[:, SPAN], 2 * out[:, R_MAX])
     out[:, ERROR:] = np.clip(out[:, ERROR:], 0, 1)
@@ -106,7 +104,7 @@ def profiles(rows: Array, box: Box) -> ErrorProfile:
         policy_shift=tuple(rows[:, FIRST + j] for j in range(box.n)),
         opponent_model=tuple(rows[:, FIRST + box.n + j] for j in range(box.n - 1)),
         model_sup=rows[:, ERROR],
-        k=rows[:, K].astype(np.int64) if box.branched else None,
+        k=None if box.max_k is None else rows[:, K].astype(np.int64),
         r_max=rows[:, R_MAX],
         span=rows[:, SPAN],
     )
@@ -124,7 +122,7 @@ def exact_profile(row: Array, box: Box, denominator: int) -> ErrorProfile:
         policy_shift=tuple(plain(x) for x in row[FIRST : FIRST + box.n]),
         opponent_model=tuple(plain(x) for x in row[FIRST + box.n :]),
         model_sup=plain(row[ERROR]),
-        k=int(row[K]) if box.branched else None,
+        k=None if box.max_k is None else int(row[K]),
         r_max=r_max,
         span=min(plain(row[SPAN]), 2 * r_max),
     )

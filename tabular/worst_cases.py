@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 from bounds import coupling
@@ -19,14 +20,24 @@ from bounds.symbols import About, survival, total
 from tabular.case import Case
 from tabular.extremal import lanes_with_exploration, latch
 from tabular.extremal_branched import ages
+from tabular.extremal_shift import turns
+
+#: Longest branch that is searched: exact certificates raise numbers to its power.
+MAX_K = 300
+#: Longest branch of the game of turns, whose states are times and ages.
+MAX_TURNS = 4
+#: A certificate's game has about this many states and joint actions at most: the checker solves its
+#: linear system in pure Python.
+MAX_STATES = 40
+MAX_JOINT = 1024
 
 
 @dataclass(frozen=True)
 class Family:
     """One family of attaining games.
 
-    about: the returns it is for. shifts: whether it has policy shifts.
-    steps: whether the size of its games grows as the model error shrinks.
+    about: the returns it is for. shifts: whether it has policy shifts. max_k: the longest branch
+    that is searched. small: whether the game of an exact setting is small enough for a certificate.
     measured: the profile that the game of a setting shows; exact or over arrays.
     discrepancy: η − η_model of that game, un-normalised, from the measured profile.
     build: the game itself, for an exact setting.
@@ -35,10 +46,23 @@ class Family:
     name: str
     about: tuple[About, ...]
     shifts: bool
-    steps: bool
+    max_k: int
+    small: Callable[[ErrorProfile], bool]
     measured: Callable[[ErrorProfile], ErrorProfile]
     discrepancy: Callable[[ErrorProfile, About], Any]
     build: Callable[[ErrorProfile, About], Case]
+
+
+def _joint_actions(setting: ErrorProfile, each: int) -> int:
+    """|A| where an agent has one action more and ``each`` for every kind of error it has."""
+    hats = (Fraction(0), *setting.opponent_model)
+    pairs = zip(setting.policy_shift, hats, strict=True)
+    return prod(1 + each * ((shift > 0) + (hat > 0)) for shift, hat in pairs)
+
+
+def _has_steps(setting: ErrorProfile) -> bool:
+    """Whether a model error is spent in few enough steps, each a state, and few joint actions."""
+    return bool(setting.model_sup * MAX_STATES >= 1) and _joint_actions(setting, 2) <= MAX_JOINT
 
 
 def _rewards(setting: ErrorProfile) -> dict[str, Any]:
@@ -107,12 +131,29 @@ def _ages(setting: ErrorProfile, about: About) -> Case:
     )
 
 
+def _turns_measured(setting: ErrorProfile) -> ErrorProfile:
+    """As for ``ages``; what π_D sees of the error is at most 1."""
+    return _ages_measured(setting).with_(model_data=0 * setting.model_sup + 1)
+
+
+def _turns(setting: ErrorProfile, about: About) -> Case:
+    return turns(
+        setting.gamma,
+        setting.policy_shift,
+        setting.opponent_model,
+        setting.model_sup,
+        setting.k,
+        **_rewards(setting),
+    )
+
+
 FAMILIES = (
     Family(
         "latch",
         ("model", "branched"),
         True,
-        False,
+        MAX_K,
+        lambda setting: _joint_actions(setting, 1) <= MAX_JOINT,
         _latch_measured,
         lambda p, about: coupling.sup(p, branched=about == "branched"),
         _latch,
@@ -121,7 +162,8 @@ FAMILIES = (
         "lanes with exploration",
         ("model",),
         True,
-        True,
+        MAX_K,
+        _has_steps,
         _lanes_measured,
         lambda p, _: coupling.data(p),
         _lanes,
@@ -130,9 +172,20 @@ FAMILIES = (
         "ages",
         ("branched",),
         False,
-        True,
+        MAX_K,
+        _has_steps,
         _ages_measured,
-        lambda p, about: coupling.expected(p, branched=True),
+        lambda p, _: coupling.expected(p, branched=True),
         _ages,
+    ),
+    Family(
+        "turns",
+        ("branched",),
+        True,
+        MAX_TURNS,
+        lambda setting: _has_steps(setting) and setting.k <= MAX_TURNS,
+        _turns_measured,
+        lambda p, _: coupling.expected(p, branched=True),
+        _turns,
     ),
 )

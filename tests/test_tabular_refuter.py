@@ -25,7 +25,7 @@ from tabular.check import check
 from tabular.cli import main
 from tabular.divergence import measure
 from tabular.refuter import Result, refute, tightest_game
-from tabular.settings_search import MAX_K, Box, drawn, exact_profile, mutated, profiles
+from tabular.settings_search import Box, drawn, exact_profile, mutated, profiles
 from tabular.worst_cases import FAMILIES
 
 BRANCHED = "2*r_max*(k*eps_m + (k+1)*sum_eps_hat + gamma**(k+1)*sum_eps_pi/(1-gamma))"
@@ -194,19 +194,15 @@ def test_closed_forms_are_those_of_the_games(
     hat = tuple(draw.draw(FRACTIONS) for _ in range(n - 1))
     # small errors make long games
     error = draw.draw(
-        st.sampled_from([F(0), F(1, 5), F(1, 2), F(1)]) if family.steps else FRACTIONS
+        FRACTIONS if family.name == "latch" else st.sampled_from([F(0), F(1, 5), F(1, 2), F(1)])
     )
     kappa = (1 - shift[0]) * math.prod(1 - s - h for s, h in zip(shift[1:], hat, strict=True))
-    if (
-        family.steps
-        and family.shifts
-        and (any(s + h > 1 for s, h in zip(shift[1:], hat, strict=True)) or kappa == 0)
+    if family.name.startswith("lanes") and (
+        any(s + h > 1 for s, h in zip(shift[1:], hat, strict=True)) or kappa == 0
     ):
         return  # no lanes for these: nothing of the mass stays together
-    setting = ErrorProfile(
-        gamma, shift, hat, model_sup=error, k=k if about == "branched" else None, r_max=F(3),
-        span=F(5),
-    )  # fmt: skip
+    length = min(k, family.max_k) if about == "branched" else None
+    setting = ErrorProfile(gamma, shift, hat, model_sup=error, k=length, r_max=F(3), span=F(5))
     measured = family.measured(setting)
     case = family.build(setting, about)
     result = check(case)
@@ -224,16 +220,22 @@ def test_closed_forms_are_those_of_the_games(
 # --- settings ------------------------------------------------------------------------------------
 
 
-@given(st.integers(0, 2**32), st.integers(1, 5), st.booleans(), st.booleans(), st.booleans())
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 5),
+    st.sampled_from([None, 1, 4, 300]),
+    st.booleans(),
+    st.booleans(),
+)
 def test_settings_stay_in_the_box(
-    seed: int, n: int, branched: bool, shifts: bool, hats: bool
+    seed: int, n: int, max_k: int | None, shifts: bool, hats: bool
 ) -> None:
-    box = Box(n, branched, shifts, hats)
+    box = Box(n, max_k, shifts, hats)
     rng = np.random.default_rng(seed)
     rows = drawn(rng, 200, box)
     for _ in range(5):
         profiles(rows, box)  # validates every number
-        assert rows[:, 1].max(initial=0) <= (MAX_K if branched else 0)
+        assert rows[:, 1].max(initial=0) <= (max_k or 0)
         assert shifts or not rows[:, 5 : 5 + n].any()
         assert hats or not rows[:, 5 + n :].any()
         rows = mutated(rng, rows, box)
