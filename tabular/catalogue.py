@@ -12,6 +12,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from bounds.numbers import InputError, shown
+from tabular import climb as climb_game
 from tabular import grid_games, random_games, small_games
 from tabular.game import StochasticGame
 
@@ -48,7 +49,9 @@ def coordination() -> StochasticGame:
     return random_games.coordination(3, 2, 4, rng, exact=True)
 
 
-_SOURCES = small_games.SOURCES | grid_games.SOURCES | random_games.SOURCES
+_SOURCES = (
+    {"climb": climb_game.SOURCE} | small_games.SOURCES | grid_games.SOURCES | random_games.SOURCES
+)
 
 #: Every game by its name.
 CATALOGUE: dict[str, Entry] = {
@@ -88,6 +91,7 @@ CATALOGUE: dict[str, Entry] = {
         ("grid-game-1", "Grid game 1: crossing paths", grid_games.grid_game_1),
         ("grid-game-2", "Grid game 2: one goal and two barriers", grid_games.grid_game_2),
         ("soccer", "Littman's soccer", grid_games.soccer),
+        ("climb", "Climb on a grid: two landmarks, one equilibrium a state", climb_game.climb),
         ("garnet", "A Garnet", garnet),
         ("coordination", "A random coordination game with three agents", coordination),
     )
