@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SOURCES = sorted(
-    path for package in ("bounds", "tabular") for path in (ROOT / package).rglob("*.py")
+    path for package in ("bounds", "tabular", "deep") for path in (ROOT / package).rglob("*.py")
 )
 VERIFIER = ROOT / "tabular" / "verify.py"
 
