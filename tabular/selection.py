@@ -77,7 +77,7 @@ def select(equilibria: Equilibria, payoffs: Array, selection: Selection) -> Equi
     games = len(payoffs)
     slack = slacks(payoffs)
     present = np.bincount(equilibria.game, minlength=games)
-    if (present == 0).any():
+    if (present == 0).any() and selection.name != "global-optimum":
         raise NoSuchEquilibriumError(int(present.argmin()), "no equilibrium was found")
     fits = _fits(equilibria, payoffs, selection, slack)
     chosen = np.flatnonzero(fits)
@@ -98,12 +98,12 @@ def slacks(payoffs: Array) -> Array:
 
 
 def _none(game: int, present: Array, selection: Selection) -> NoSuchEquilibriumError:
-    what = {"saddle": "is a saddle point", "global-optimum": "is a global optimum"}
-    kind = what.get(selection.name, f"is {selection}")
+    what = {"saddle": "a saddle point", "global-optimum": "a global optimum"}
+    kind = what.get(selection.name, str(selection))
     count = int(present[game])
-    equilibria = "its one equilibrium is not" if count == 1 else f"none of its {count} equilibria"
-    tail = kind.removeprefix("is ") if count == 1 else kind
-    return NoSuchEquilibriumError(game, f"{equilibria} {tail}; choose another selection")
+    of = {0: "no joint action is", 1: "its one equilibrium is not"}
+    who = of.get(count, f"none of its {count} equilibria is")
+    return NoSuchEquilibriumError(game, f"{who} {kind}; choose another selection")
 
 
 def _fits(found: Equilibria, payoffs: Array, selection: Selection, slack: Array) -> Array:
