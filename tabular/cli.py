@@ -14,6 +14,7 @@ import tyro
 from bounds.commands import run
 from bounds.numbers import InputError, parse_number, whole
 from tabular.cli_attack import Attack
+from tabular.cli_nash import Nash, run_nash
 from tabular.cli_refute import Refute, run_refute
 
 
@@ -88,6 +89,7 @@ Commands = (
     Annotated[Audit, tyro.conf.subcommand("audit")]
     | Annotated[Attack, tyro.conf.subcommand("attack")]
     | Annotated[Refute, tyro.conf.subcommand("refute")]
+    | Annotated[Nash, tyro.conf.subcommand("nash")]
     | Annotated[Check, tyro.conf.subcommand("check")]
     | Annotated[CaseCommand, tyro.conf.subcommand("case")]
     | Annotated[Games, tyro.conf.subcommand("games")]
@@ -95,7 +97,7 @@ Commands = (
 )
 
 
-def execute(command: Audit | Attack | Refute | Check | CaseCommand | Games | Verify) -> int:
+def execute(command: Audit | Attack | Refute | Nash | Check | CaseCommand | Games | Verify) -> int:
     """Run one parsed command; returns the exit code."""
     match command:
         case Audit():
@@ -108,6 +110,8 @@ def execute(command: Audit | Attack | Refute | Check | CaseCommand | Games | Ver
             return run_attack(command)
         case Refute():
             return run_refute(command)
+        case Nash():
+            return run_nash(command)
         case Check():
             return _check(command)
         case CaseCommand():

@@ -1,0 +1,104 @@
+"""The command ``nash`` of ``python -m tabular``: equilibrium values and policies of a game file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from tabular.text import number_text, short
+
+#: Exit codes: an equilibrium was found; iteration did not converge.
+DONE, NOT_CONVERGED = 0, 3
+#: The table leaves out the states from here on.
+MAX_ROWS = 40
+
+
+@dataclass(frozen=True)
+class Nash:
+    """Equilibrium values, policies, regret and exploitability; 3 if iteration did not converge."""
+
+    game: tyro.conf.Positional[Path]
+    """A game file: stochastic-game-case/1 without models, with the rewards of all agents."""
+    selection: str = "first"
+    """Which equilibrium of a stage game: first, best:J (for agent J), best-sum, pareto,
+    global-optimum or saddle."""
+    json: bool = False
+    """Print one JSON object."""
+
+
+def run_nash(command: Nash) -> int:
+    """Solve one parsed command's game; returns the exit code."""
+    from tabular.gamefile import load_game
+    from tabular.nash_values import solve
+    from tabular.selection import parse_selection
+
+    game = load_game(command.game)
+    solution = solve(game, parse_selection(command.selection, game.n))
+    if command.json:
+        print(json.dumps(as_json(solution), ensure_ascii=False))
+    else:
+        print(table(solution))
+    return DONE if solution.status == "converged" else NOT_CONVERGED
+
+
+def as_json(solution: Any) -> dict[str, Any]:
+    """The object that ``nash --json`` prints; exact numbers as strings "p/q", floats as numbers.
+
+    values [agent][s], un-normalised; policies [agent][s][a]; regret [s] of the stage profiles;
+    exploitability, the largest gain over agents and states by deviating; selection; iterations;
+    exact. Beyond these: method, status ("converged", "cycle", "limit"), period of a cycle (else 0),
+    residual of the last iteration, nash_conv, and for zero-sum games value_error (else null), a
+    proved bound on the distance of the values from the game's.
+    """
+    text = number_text
+    return {
+        "values": [[text(x) for x in own] for own in solution.values],
+        "policies": [[[text(x) for x in row] for row in own] for own in solution.policies],
+        "regret": [text(x) for x in solution.regret],
+        "exploitability": text(solution.exploitability),
+        "selection": str(solution.selection),
+        "iterations": solution.iterations,
+        "exact": solution.exact,
+        "method": solution.method,
+        "status": solution.status,
+        "period": solution.period,
+        "residual": text(solution.residual),
+        "nash_conv": text(solution.deviations.nash_conv),
+        "value_error": None if solution.error is None else text(solution.error),
+    }
+
+
+def table(solution: Any) -> str:
+    """The same for a terminal, one line a state."""
+    status = solution.status
+    if status == "cycle":
+        status = f"not converged: the values cycle with period {solution.period}"
+    elif status == "limit":
+        status = f"not converged in {solution.iterations} iterations"
+    head = [
+        ("method", f"{solution.method}, selection {solution.selection}"),
+        ("status", f"{status} ({solution.iterations} iterations)"),
+        ("arithmetic", "exact" if solution.exact else "float64"),
+        ("exploitability", short(solution.exploitability)),
+        ("NashConv", short(solution.deviations.nash_conv)),
+    ]
+    if solution.error is not None:
+        head.append(("value error", f"at most {short(solution.error)}"))
+    agents = range(len(solution.values))
+    rows = [("state", *(f"value {j}  policy {j}" for j in agents), "regret")]
+    for s in range(min(len(solution.regret), MAX_ROWS)):
+        cells = [
+            f"{short(solution.values[j][s])}  {' '.join(map(short, solution.policies[j][s]))}"
+            for j in agents
+        ]
+        rows.append((str(s), *cells, short(solution.regret[s])))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [f"{name:<15} {text}" for name, text in head]
+    lines += ["", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)]
+    if len(solution.regret) > MAX_ROWS:
+        lines.append(f"… and {len(solution.regret) - MAX_ROWS} states more; --json has them all")
+    return "\n".join(lines)
