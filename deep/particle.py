@@ -15,13 +15,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from bounds.numbers import Array
 from deep.observation import PARTS, Entry, Reader, reader
 from deep.physics import Physics, contact_forces, integrate, moves
+from deep.render import Colour, Disc, draw
 from deep.seeding import Streams, choose
 from deep.spaces import Box, Choices, Space
-
-#: Red, green, blue, each in [0, 1].
-Colour = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +196,21 @@ class ParticleEnv:
             )
         )
 
+    def frame(self, state: State, size: int = 240) -> Array:
+        """A picture of one world: landmarks, goals ringed in their agents' colour, agents, words."""
+        agents, landmarks = self.scenario.agents, self.scenario.landmarks
+        marks = state.landmark.tolist()
+        discs = [_disc(body, p) for body, p in zip(landmarks, marks, strict=True)]
+        for k, (goal, meant_for) in enumerate(
+            zip(state.goal.tolist(), self.scenario.goals, strict=True)
+        ):
+            radius = landmarks[goal].size + 0.04 * (k + 1)
+            x, y = marks[goal]
+            discs.append(Disc(x, y, radius, agents[meant_for[0]].colour, ring=True))
+        discs += [_disc(body, p) for body, p in zip(agents, state.position.tolist(), strict=True)]
+        sizes = [size for body in agents for size in body.words]
+        return draw(discs, [word.tolist() for word in state.message.split(sizes)], size)
+
     @cached_property
     def _multiplier(self) -> Tensor:
         """c of each agent, [agent, 1]; 0 for those that cannot move."""
@@ -270,3 +284,8 @@ class ParticleEnv:
 
     def _tensor(self, values: Sequence[object]) -> Tensor:
         return torch.tensor(values, dtype=self.dtype, device=self.device)
+
+
+def _disc(body: Body, place: Sequence[float]) -> Disc:
+    x, y = place
+    return Disc(x, y, body.size, body.colour)

@@ -47,7 +47,7 @@ class Streams:
     def restore(self, state: Tensor) -> None:
         """Set the generators to what ``state`` returned."""
         for generator, row in zip(self.generators, state, strict=True):
-            generator.set_state(row)
+            generator.set_state(row.clone())  # torch crashes on a row that is a view
 
 
 def streams(seeds: Sequence[int], purpose: str) -> Streams:

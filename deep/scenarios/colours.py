@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from deep.particle import Colour
+from deep.render import Colour
 
 #: The three landmarks of the tasks that tell goals by their colour.
 LANDMARKS: tuple[Colour, ...] = ((0.65, 0.15, 0.15), (0.15, 0.65, 0.15), (0.15, 0.15, 0.65))

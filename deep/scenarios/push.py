@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from deep import observation as see
-from deep.particle import Body, Colour, Scenario, State
+from deep.particle import Body, Scenario, State
 from deep.physics import distances
+from deep.render import Colour
 from deep.scenarios.colours import ADVERSARY, GREY, colours
 
 MARKS: tuple[Colour, ...] = ((0.1, 0.9, 0.1), (0.1, 0.1, 0.9))
