@@ -1,0 +1,175 @@
+"""What critics see, and what they say when one agent acts otherwise.
+
+A central critic of agent i reads the observations and actions of all agents, Qⁱ(o, a¹..aⁿ); an
+independent one those of its own agent, Qⁱ(oⁱ, aⁱ). That is the difference between MASAC and a SAC
+for every agent, and between MADDPG and DDPG.
+
+A policy's step asks for Qⁱ where agent i alone changes its action. In the first layer's sums that
+is a difference W(aⁱ_new − aⁱ_old) in the columns W of the agent's own action, so the rest of the
+first layer is computed once for all actions that are compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from deep.distributions import Categorical
+from deep.learner import Shape
+from deep.networks import Networks, networks, product
+from deep.seeding import Streams
+
+
+@dataclass(frozen=True, eq=False)
+class Critics:
+    """``twins`` critics an agent. stack: groups and members as ``critics`` makes them."""
+
+    shape: Shape
+    central: bool
+    stack: Networks
+
+    def inputs(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """What the critics read, [run, group, row, number].
+
+        observations, actions: [run, row, agent, number].
+        """
+        if not self.central:
+            return torch.cat((observations, actions), -1).transpose(1, 2).contiguous()
+        seen = torch.cat((observations.flatten(2), actions.flatten(2)), -1)
+        if self._columns is not None:
+            seen = seen.index_select(-1, self._columns)
+        return seen.unsqueeze(1)
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Q [run, agent, twin, row], with gradients for the parameters."""
+        return self._by_agent(self.stack(inputs))
+
+    def first(self, inputs: Tensor) -> Tensor:
+        """The first layer's sums [run, agent, twin, row, number]; no gradient."""
+        return self._split(self.stack.first(inputs))
+
+    def moved(self, first: Tensor, difference: Tensor) -> Tensor:
+        """Q [run, agent, twin, row] where agent i alone adds ``difference`` to its action.
+
+        difference[run, agent, row, number], which gets a gradient.
+        """
+        own = self._own_weights
+        change = torch.matmul(difference.unsqueeze(2), own.mT)
+        return self._by_agent(self.stack.after_first((first + change).view(self._wide(first))))
+
+    def options(self, first: Tensor, actions: Tensor, own: Tensor, policy: Categorical) -> Tensor:
+        """Q [run, agent, twin, row, option] where agent i alone takes each option; no gradient.
+
+        actions[run, agent, row, number]: what is in ``first``. own: what the agent's choices other
+        than the option's are set to.
+        """
+        with torch.no_grad():
+            own_weights = self._own_weights
+            flat = own_weights.flatten(0, 2)
+            said = []
+            for options, others in policy.others:
+                kept = own * others.to(own.dtype).unsqueeze(1) - actions
+                rows = kept.unsqueeze(2).expand(-1, -1, first.shape[2], -1, -1).flatten(0, 2)
+                base = product(rows, flat.mT).view_as(first).add_(first)
+                shifts = own_weights[..., options.start : options.stop].mT
+                wide = base.view(self._wide(base))
+                said.append(
+                    self.stack.shifted(wide, shifts.reshape(*wide.shape[:3], *shifts.shape[3:]))
+                )
+            table = torch.cat(said, -1) if len(said) > 1 else said[0]
+            return self._split(table)
+
+    @property
+    def copied(self) -> Critics:
+        """The same critics on numbers of their own, without gradients."""
+        return replace(self, stack=self.stack.copied)
+
+    @property
+    def twins(self) -> int:
+        """Critics of an agent."""
+        _, groups, members, _ = self.stack.parameters.shape
+        return groups * members // self.shape.agents
+
+    @property
+    def _own_weights(self) -> Tensor:
+        """The first layer's weights of the agent's own action, [run, agent, twin, unit, number]."""
+        weight = self.stack.layers[0][0]
+        agents, twins = self.shape.agents, self.twins
+        weight = weight.view(-1, agents, twins, *weight.shape[1:])
+        columns, present = self._own_columns
+        index = columns[:, None, None].expand(len(weight), -1, twins, weight.shape[3], -1)
+        return weight.gather(-1, index) * present[:, None, None].to(weight.dtype)
+
+    @cached_property
+    def _own_columns(self) -> tuple[Tensor, Tensor]:
+        """[agent, number]: where the own action is in the inputs, and whether it is there."""
+        agents, width = self.shape.agents, self.shape.action_width
+        sizes = [space.width for space in self.shape.spaces]
+        columns = torch.zeros(agents, width, dtype=torch.int64)
+        present = torch.zeros(agents, width, dtype=torch.bool)
+        start = sum(self.shape.observation_sizes) if self.central else self.shape.observation_width
+        for agent, size in enumerate(sizes):
+            columns[agent, :size] = torch.arange(start, start + size)
+            present[agent, :size] = True
+            start += size if self.central else 0
+        device = self.stack.parameters.device
+        return columns.to(device), present.to(device)
+
+    @cached_property
+    def _columns(self) -> Tensor | None:
+        """Numbers of the padded observations and actions that are not padding; None: all."""
+        columns: list[int] = []
+        wide = start = 0
+        for width, sizes in (
+            (self.shape.observation_width, self.shape.observation_sizes),
+            (self.shape.action_width, [space.width for space in self.shape.spaces]),
+        ):
+            for size in sizes:
+                columns += range(start, start + size)
+                start += width
+            wide += width * len(sizes)
+        if len(columns) == wide:
+            return None
+        return torch.tensor(columns, device=self.stack.parameters.device)
+
+    def _split(self, wide: Tensor) -> Tensor:
+        """[run, group, member, ...] to [run, agent, twin, ...]."""
+        return wide.view(wide.shape[0], self.shape.agents, self.twins, *wide.shape[3:])
+
+    def _wide(self, split: Tensor) -> tuple[int, ...]:
+        """The shape of [run, agent, twin, ...] as [run, group, member, ...]."""
+        return (*self.stack.parameters.shape[:3], *split.shape[3:])
+
+    def _by_agent(self, outputs: Tensor) -> Tensor:
+        return self._split(outputs).squeeze(-1)
+
+
+def critics(
+    shape: Shape,
+    central: bool,
+    twins: int,
+    hidden: tuple[int, ...],
+    streams: Streams,
+    dtype: torch.dtype,
+    device: str,
+) -> Critics:
+    """New critics: all in one group that reads the same, or a group an agent."""
+    actions = [space.width for space in shape.spaces]
+    if central:
+        read = [sum(shape.observation_sizes) + sum(actions)]
+    else:
+        read = [shape.observation_width + shape.action_width] * shape.agents
+    real = [a + b for a, b in zip(shape.observation_sizes, actions, strict=True)]
+    stack = networks(
+        (read[0], *hidden, 1),
+        1 if central else shape.agents,
+        twins * (shape.agents if central else 1),
+        streams,
+        dtype,
+        device,
+        read if central else real,
+    )
+    return Critics(shape, central, stack)

@@ -1,0 +1,84 @@
+"""What the learners minimise, as pure functions of what the networks said.
+
+Axes are [run, agent, row] unless more are named; every loss is [run, agent], the mean over rows,
+and the gradient of the sum over runs and agents is what each of them would have alone. Q is a
+minimum over twin critics (Fujimoto et al. 2018) where a target or a policy reads it, and each twin
+by itself where it is fitted.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def soft_target(
+    rewards: Tensor,
+    terminated: Tensor,
+    next_q: Tensor,
+    next_entropy: Tensor,
+    alpha: Tensor,
+    gamma: float,
+) -> Tensor:
+    """y = r + γ(1 − d)(min_twin Q⁻(s′, a′) + α H′), a constant for what is fitted to it.
+
+    rewards[run, agent, row]; terminated[run, row], d: 1 where the game ended, not where time did;
+    next_q[run, agent, twin, row] of the target critics at a′ ~ π(·|s′); next_entropy: H(π(·|s′)),
+    or −log π(a′|s′), whose mean it is; alpha[run, agent]. The entropy is discounted, as in
+    Haarnoja et al. 2018; the paper's Eq. (5) prints it outside of γ.
+    """
+    value = next_q.amin(2) + alpha.unsqueeze(-1) * next_entropy
+    return (rewards + gamma * (1 - terminated).unsqueeze(1) * value).detach()
+
+
+def deterministic_target(
+    rewards: Tensor, terminated: Tensor, next_q: Tensor, gamma: float
+) -> Tensor:
+    """y = r + γ(1 − d) min_twin Q⁻(s′, a′), arguments as in ``soft_target`` (Lowe et al. 2017)."""
+    return (rewards + gamma * (1 - terminated).unsqueeze(1) * next_q.amin(2)).detach()
+
+
+def critic_loss(q: Tensor, target: Tensor) -> Tensor:
+    """Σ_twin E ½(Q − y)², Eq. (5); ``q[run, agent, twin, row]``."""
+    return 0.5 * (q - target.unsqueeze(2)).square().mean(-1).sum(-1)
+
+
+def expected_policy_loss(
+    probabilities: Tensor, logs: Tensor, q: Tensor, alpha: Tensor | None = None
+) -> Tensor:
+    """E Σ_c Σ_{k of c} π_c(k|s)(α log π_c(k|s) − Q(s, k)): Eq. (4), expected over the own action.
+
+    probabilities, logs, q: [run, agent, row, option], π and log π of the options of all the agent's
+    choices c; Q(s, k) is the critic's where the agent takes option k, its other choices are drawn
+    from π, and the others do what they do. With one choice this is the expectation; with more, its
+    gradient is that of the expectation over all of them. alpha[run, agent]; None is 0.
+    """
+    q = q.detach()
+    each = -q if alpha is None else alpha[:, :, None, None] * logs - q
+    return (probabilities * each).sum(-1).mean(-1)
+
+
+def sampled_policy_loss(q: Tensor, entropy: Tensor, alpha: Tensor) -> Tensor:
+    """−E[Q(s, a) + α H], Eq. (4): H is H(π(·|s)) or −log π(a|s); gradients through a relaxed a."""
+    return -(q + alpha.unsqueeze(-1) * entropy).mean(-1)
+
+
+def deterministic_policy_loss(q: Tensor, outputs: Tensor, penalty: float) -> Tensor:
+    """−E Q(s, a) + penalty · E mean z², z[run, agent, row, number] what the policy's network says.
+
+    Lowe et al. 2017; the penalty, from their code, keeps logits within reach of exploration.
+    """
+    return -q.mean(-1) + penalty * outputs.square().mean((-2, -1))
+
+
+def temperature_loss(log_alpha: Tensor, entropy: Tensor, target: Tensor) -> Tensor:
+    """log α · (E H − H̄), all [run, agent]: α grows while the entropy is below its target.
+
+    Haarnoja et al. (2018b) have α in place of log α, which has the same sign and hardly moves
+    once α is small.
+    """
+    return log_alpha * (entropy - target).detach()
+
+
+def polyak(target: Tensor, source: Tensor, rate: float) -> None:
+    """θ⁻ ← θ⁻ + τ(θ − θ⁻), in place."""
+    target.lerp_(source.detach(), rate)
