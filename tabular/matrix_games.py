@@ -101,7 +101,8 @@ def _best_candidates(flat: Array) -> tuple[Array, Array]:
         received: Any = 0  # [I, J, column, game]
         for share, rows_here in zip(shares, supports.T, strict=True):
             received = received + share[:, :, None] * last[rows_here][:, None]
-        low = np.where(possible, received.min(axis=2), -np.inf).reshape(-1, games)
+        low = np.where(possible, received.min(axis=2), -np.inf)
+        low = low.reshape(possible.shape[0] * possible.shape[1], games)
         best = low.argmax(axis=0)
         better = np.flatnonzero(low[best, np.arange(games)] > worst)
         a, b = np.unravel_index(best[better], possible.shape[:2])
