@@ -14,14 +14,16 @@ N = max |Qʲ − Q̃ʲ| + (n − 1) S max D_TV(πʲ‖π̃ʲ) of two runs with s
     β = γ + (n − 1) span R/(2 α (1 − γ))     in every step, so α > (n − 1) span R/(2 (1 − γ)²)
 
 is enough. For D_TV(softmax(x/α)‖softmax(y/α)) ≤ span(x − y)/(4α); the policies move the uʲ by at
-most (n − 1) S δ, and their differences over own actions by twice that (``bounds.proofs_soft``).
+most (n − 1) S δ, and their differences over own actions by twice that
+(``bounds.proofs_learners``; ``bounds.soft`` has the formulas).
 
 In one state the values drop out of the differences, and the policies are those of γ = 0: there
 ρ(D) < 4α is enough, with D_ij the largest second difference of agent i's payoff in aⁱ and aʲ. That
 cannot be improved: in matching pennies ρ(D) = 4, and for α < 1 the map
-(x, y) → (tanh(y/α), −tanh(x/α)) of x = 2p − 1 and y = 2q − 1 leads from every start but its axes to
-the cycle (t, t), (t, −t), (−t, −t), (−t, t), t = tanh(t/α) > 0, not to the equilibrium.
-``cycle_certificate`` has it in rationals: at α = 1/log 3, t = 1/2.
+(x, y) → (tanh(y/α), −tanh(x/α)) of x = 2p − 1 and y = 2q − 1 leads from every start but (0, 0) to
+a cycle of four, such as (t, t), (t, −t), (−t, −t), (−t, t), with t = tanh(t/α) > 0.
+``cycle_certificate`` has it in rationals: at α = 1/log 3, t = 1/2. Slower steps (``rate``) cure
+that game, and not Shapley's, whose equilibrium repels at every rate for α < 1/6.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from typing import Any
 import numpy as np
 
 from bounds.numbers import Array, InputError, in_range
+from bounds.soft import weight_of_policies
 from tabular.arrays import exact_array
 from tabular.policy import Policies
 from tabular.soft_q import log_sum_exp, softmax
@@ -57,21 +60,29 @@ def at_once(
     reward: Array,
     alpha: float,
     start: Learners | None = None,
+    rate: float = 1.0,
 ) -> Iterator[Learners]:
     """The learners after 0, 1, 2, … joint steps, without end; from ``start``, or 0 and uniform.
 
-    transition: [..., s, a, s_next]; reward: [..., agent, s, a]; floats.
+    transition: [..., s, a, s_next]; reward: [..., agent, s, a]; floats. rate: η in (0, 1], for
+    slower policies, πʲ ← (1 − η) πʲ + η softmax(uʲ/α).
     """
     in_range("gamma", gamma, 0, 1, open_high=True)
     if not alpha > 0:
         raise InputError(f"alpha: {alpha} is not above 0; all agents at once need a temperature")
+    if not 0 < rate <= 1:
+        raise InputError(f"rate: {rate} is not in (0, 1]; 1 is the full step")
     now = uniform_start(actions, reward) if start is None else start
     while True:
         yield now
         own = own_values(now, actions)
         values = np.stack([log_sum_exp(u, alpha) for u in own], axis=-2)[..., :, None, None, :]
         following = (transition[..., None, :, :, :] * values).sum(axis=-1)
-        now = Learners(reward + gamma * following, tuple(softmax(u, alpha) for u in own))
+        policies = tuple(
+            (1 - rate) * before + rate * softmax(u, alpha)
+            for before, u in zip(now.policies, own, strict=True)
+        )
+        now = Learners(reward + gamma * following, policies)
 
 
 def own_values(learners: Learners, actions: Sequence[int]) -> tuple[Array, ...]:
@@ -95,16 +106,6 @@ def largest_span(reward: Array) -> Any:
     return (flat.max(axis=-1) - flat.min(axis=-1)).max(axis=-1)
 
 
-def sufficient_alpha(n: int, gamma: Any, span: Any) -> Any:
-    """(n − 1) span R/(2 (1 − γ)²): above it the joint step contracts."""
-    return (n - 1) * span / (2 * (1 - gamma) ** 2)
-
-
-def contraction_factor(n: int, gamma: Any, span: Any, alpha: Any) -> Any:
-    """β = γ + (n − 1) span R/(2 α (1 − γ))."""
-    return gamma + (n - 1) * span / (2 * alpha * (1 - gamma))
-
-
 def apart(one: Learners, other: Learners, gamma: Any, span: Any) -> Any:
     """N = max |Qʲ − Q̃ʲ| + (n − 1) S max D_TV(πʲ‖π̃ʲ), an entry a game of a batch."""
     n = len(one.policies)
@@ -113,7 +114,7 @@ def apart(one: Learners, other: Learners, gamma: Any, span: Any) -> Any:
         np.abs(p - r).sum(axis=-1).max(axis=-1) / 2
         for p, r in zip(one.policies, other.policies, strict=True)
     ]
-    return values + (n - 1) * span / (1 - gamma) * np.max(shifts, axis=0)
+    return values + weight_of_policies(n, gamma, span) * np.max(shifts, axis=0)
 
 
 def interactions(payoffs: Array) -> Array:

@@ -31,6 +31,7 @@ import numpy as np
 from bounds.numbers import Array, InputError, whole
 from bounds.profile import ErrorProfile
 from bounds.published import find
+from bounds.soft import q_distance
 from tabular.arrays import exact_array, is_exact_array
 from tabular.case import Case
 from tabular.divergence import model_divergence, total_variation
@@ -65,11 +66,6 @@ def value_bound(errors: ErrorProfile) -> Any:
     return find("coupling-sup", "model").evaluate(errors)
 
 
-def q_bound(gamma: Any, span: Any, rho: Any) -> Any:
-    """The bound on max |Q* − Q̂*|: span γ (1 − ρ)/((1 − γ)(1 − γρ))."""
-    return span * gamma * (1 - rho) / ((1 - gamma) * (1 - gamma * rho))
-
-
 def bounds_of(case: Case) -> tuple[Any, Any]:
     """(bound on V, bound on Q) from the errors of ``case``, an entry a case of a batch."""
     errors = model_errors(case)
@@ -77,7 +73,7 @@ def bounds_of(case: Case) -> tuple[Any, Any]:
     for error in errors.opponent_model:
         c_bar = c_bar * (1 - error)
     rho = c_bar * (1 - errors.model_sup)
-    return value_bound(errors), q_bound(errors.gamma, errors.span, rho)
+    return value_bound(errors), q_distance(errors.gamma, errors.span, rho)
 
 
 def model_errors(case: Case) -> ErrorProfile:

@@ -65,11 +65,6 @@ def exact_gamma(gamma: Any) -> Fraction:
     return Fraction(in_range("gamma", gamma, 0, 1, open_high=True))
 
 
-def team_bound(alpha: Any, joint_actions: int, gamma: Any) -> Any:
-    """α log|A|/(1 − γ)."""
-    return alpha * np.log(joint_actions) / (1 - gamma)
-
-
 @dataclass(frozen=True, eq=False)
 class MatrixSaddle:
     """The saddle of p·Uq + α H(p) − α H(q): value, p, q, and the proved gap around the value."""
