@@ -4,7 +4,7 @@
 - two: all extreme equilibria, exactly (``support_enumeration``);
 - more: all pure equilibria, exactly, then those isolated mixed ones that pygambit finds, in floats
   (``gambit``, an optional extra); a degenerate game may have neither, and then the list holds the
-  one that pygambit's Newton method finds. Where pure ones are enough for a selection (``first`` in
+  one of ``gambit.one_equilibrium``. Where pure ones are enough for a selection (``first`` in
   a game that has one, ``global-optimum``) pygambit is not asked.
 
 Every function takes a batch of games ``payoffs[game, agent, a⁰, a¹, …]``.

@@ -65,18 +65,19 @@ def isolated_equilibria(payoffs: Array) -> list[Strategies]:
 def one_equilibrium(payoffs: Array) -> Strategies:
     """An equilibrium of one game, also of a large one.
 
-    Two agents: by Lemke and Howson's path (``lcp``), exactly for exact payoffs. More: by the global
-    Newton method (``gnm``), in floats. ``InputError`` where pygambit finds none.
+    Two agents: by Lemke and Howson's path (``lcp``), exactly for exact payoffs. More: in floats, by
+    the global Newton method (``gnm``), and where that finds none by simplicial subdivision
+    (``simpdiv``), which always ends, at a regret of at most 1e-7 of the range of payoffs.
     """
-    exact = is_exact_array(payoffs)
-    nash = pygambit().nash
+    game, nash = as_gambit(payoffs), pygambit().nash
     if len(payoffs) <= 2:
-        result = nash.lcp_solve(as_gambit(payoffs), rational=exact, stop_after=1)
-    else:
-        exact, result = False, nash.gnm_solve(as_gambit(payoffs))
-    if not result.equilibria:
-        raise InputError("payoffs: pygambit found no equilibrium of this game; try another method")
-    return _strategies(result.equilibria[0], exact)
+        exact = is_exact_array(payoffs)
+        return _strategies(nash.lcp_solve(game, rational=exact, stop_after=1).equilibria[0], exact)
+    newton = nash.gnm_solve(game).equilibria
+    if newton:
+        return _strategies(newton[0], exact=False)
+    start = game.mixed_strategy_profile(rational=True)
+    return _strategies(nash.simpdiv_solve(start).equilibrium, exact=False)
 
 
 def logit_equilibria(payoffs: Array, rationality: list[float]) -> list[Strategies]:
