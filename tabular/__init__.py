@@ -12,5 +12,7 @@ The public names live in their modules, so that importing one costs only what it
 - ``case.Case``, ``casefile.load_case``, ``check.check``, ``divergence.measure``
 - ``evaluation.real_return``, ``model_return``, ``branched_return``; ``simulate.simulate``
 - ``certificate.refutation``, ``verify``, ``search.evolve``, ``audit.run_audit``
+- ``stage_game``, ``equilibria.selected``, ``matrix_games.solve_matrix``, ``nash_values.solve``,
+  ``exploitability.exploitability``, ``gamefile.load_game``
 - ``strategies``: Hypothesis strategies for tests of your own (needs hypothesis)
 """
