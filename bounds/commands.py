@@ -18,7 +18,9 @@ import tyro
 from bounds.numbers import InputError
 
 #: Titles that tyro puts over its messages.
-_TITLE = re.compile(r"^((Parsing error|Required options|Unrecognized options) )+")
+_TITLE = re.compile(
+    r"^((Parsing error|Required options|Unrecognized options|Value error Error parsing \S+:) )+"
+)
 #: Its frames, in box-drawing characters or, where the terminal has none, in ASCII.
 _FRAME = re.compile(r"[\u2500-\u257f]+|\x1b\[[0-9;]*m|[+-]{3,}|^\||\|$", re.MULTILINE)
 #: Longest message that is passed on.

@@ -16,6 +16,11 @@ class Progress:
     def __init__(self, display: Any = None) -> None:
         self._display = display
 
+    def note(self, text: str) -> None:
+        """Show ``text`` beside the loop that began last."""
+        if self._display is not None and self._display.task_ids:
+            self._display.update(self._display.task_ids[-1], note=text)
+
     def over(self, items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
         """Yield ``items``, showing how many are done and how long the rest will take."""
         if total is None and isinstance(items, Sized):
@@ -23,7 +28,7 @@ class Progress:
         if self._display is None:
             yield from items
             return
-        task = self._display.add_task(label, total=total)
+        task = self._display.add_task(label, total=total, note="")
         for item in items:
             yield item
             self._display.advance(task)
@@ -44,6 +49,7 @@ def progress() -> Iterator[Progress]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     with Display(*columns, console=Console(stderr=True)) as display:
         yield Progress(display)

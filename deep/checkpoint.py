@@ -98,9 +98,10 @@ def load(path: Path) -> Checkpoint:
             "use the version that wrote it"
         )
     settings, tensors = content.get("settings"), content.get("tensors")
-    whole = isinstance(settings, str) and isinstance(tensors, dict)
-    if not whole or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+    if not isinstance(settings, str) or not isinstance(tensors, dict):
         raise _damaged(path, "parts are missing")
+    if not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+        raise _damaged(path, "parts are no tensors")
     return Checkpoint(settings, tensors)
 
 

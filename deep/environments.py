@@ -1,8 +1,8 @@
 """Worlds to train in: some side by side for every run, each starting anew at its time limit.
 
-``World`` is what a task has to offer; ``deep.particle`` and ``deep.game_env`` offer it. No task here
-ends by itself: an episode stops at the time limit, which cuts it off and is no termination, so the
-value of its last state still counts. ``Transition`` keeps the two apart.
+``World`` is what a task offers, as ``deep.particle``, ``deep.game_env`` and ``deep.climb_env`` do. No
+task here ends by itself: an episode stops at the time limit, which cuts it off and is no
+termination, so the value of its last state still counts. ``Transition`` keeps the two apart.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from bounds.numbers import Array
 from deep.seeding import Streams
 from deep.spaces import Space
 
 
 class World(Protocol):
-    """A task. Its states are frozen dataclasses of tensors [run, env, …] and a step count ``time``."""
+    """A task. States are frozen dataclasses of tensors [run, env, …] and a step count ``time``."""
 
     @property
     def name(self) -> str:
@@ -57,6 +58,10 @@ class World(Protocol):
 
     def observe(self, state: Any) -> Tensor:
         """Observations [run, env, agent, number]."""
+        ...
+
+    def frame(self, state: Any, size: int = 240) -> Array:
+        """A picture of one world, ``state.at(run, env)``."""
         ...
 
 

@@ -1,0 +1,5 @@
+import sys
+
+from deep.cli import main
+
+sys.exit(main())

@@ -1,0 +1,231 @@
+"""The settings of a run, and the presets: every default of training has its one place here.
+
+Settings of the learning itself (rates, networks, batch) are those of the algorithm, ``Masac`` or
+``Maddpg``, in the field ``learner``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import tyro
+
+from bounds.numbers import InputError, shown, whole
+from deep.algorithms import ALGORITHMS
+from deep.maddpg import Maddpg
+from deep.masac import Masac
+from deep.seeding import streams
+from deep.tasks import check_task, world
+
+#: The most seeds, environments and threads: beyond these a number is a slip of the pen.
+MOST = 100_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A training run."""
+
+    task: str = "spread"
+    """Name of the task; an unknown one is answered with the nearest."""
+    algorithm: str = "masac"
+    """masac or maddpg."""
+    seeds: tuple[int, ...] = (0,)
+    """One run each, all trained at once; none changes what another does."""
+    episodes: int = 10_000
+    """Episodes of each run, rounded up to a multiple of the environments."""
+    environments: int = 15
+    """Environments side by side in each run."""
+    updates: int = 1
+    """Gradient steps in a round; a round follows every `update_every` environment steps."""
+    update_every: int = 100
+    """Environment steps, of all environments of a run together, between rounds."""
+    warm_up: int = 1500
+    """Environment steps of a run before the first round; the batch at least."""
+    capacity: int = 1_000_000
+    """Transitions that the replay of a run holds; the oldest are overwritten."""
+    learner: tyro.conf.AvoidSubcommands[Masac | Maddpg] = field(default_factory=Masac)
+    """The algorithm's own settings."""
+    agents: int | None = None
+    """Number of agents, where the task has a choice; left out: the task's own."""
+    landmarks: int | None = None
+    """Number of landmarks, likewise."""
+    adversaries: int | None = None
+    """Number of adversaries, likewise."""
+    prey: int | None = None
+    """Number of prey, likewise."""
+    obstacles: int | None = None
+    """Number of obstacles, likewise."""
+    integrator: Literal["original", "mpe2"] = "original"
+    """Physics of the particle tasks: the original environments' or mpe2's."""
+    continuous: bool = False
+    """Act with numbers in place of choices in the particle tasks."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto: on the GPU if there is one."""
+    threads: int = 1
+    """Threads on the CPU. Numbers are reproduced bit for bit with the same number of threads."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Numbers of networks, worlds and replay."""
+    record_every: int = 150
+    """Episodes between rows in the table."""
+    evaluate_every: int = 600
+    """Episodes between evaluations; 0: none. Training is the same with and without."""
+    evaluation_episodes: int = 100
+    """Episodes in an evaluation of each run."""
+    checkpoint_every: int = 1500
+    """Episodes between checkpoints."""
+    tensorboard: bool = False
+    """Write TensorBoard files too."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The numbers of bodies that were chosen."""
+        chosen = {name: getattr(self, name) for name in COUNTS}
+        return {name: count for name, count in chosen.items() if count is not None}
+
+
+#: Fields that are numbers of bodies in a task.
+COUNTS = ("agents", "landmarks", "adversaries", "prey", "obstacles")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a preset chooses for a task. ``rate``: the learning rate, None for the algorithm's."""
+
+    episodes: int
+    updates: int = 1
+    rate: float | None = None
+
+
+#: Plans that run in minutes on two cores.
+LAPTOP = {
+    "spread": Plan(15_000, rate=0.003),
+    "speaker-listener": Plan(3_000, updates=10),
+    "scheduling": Plan(10_000),
+}
+#: The paper's experiments: epochs times episodes an epoch in its appendix and code.
+PAPER = {
+    "spread": Plan(100 * 300, rate=0.01),
+    "speaker-listener": Plan(40 * 300, rate=0.005),
+    "scheduling": Plan(50 * 300, rate=0.01),
+}
+
+
+def laptop(task: str, algorithm: str) -> Settings:
+    """Settings that learn the task in minutes on two cores."""
+    return _planned(task, algorithm, LAPTOP.get(task, Plan(10_000)))
+
+
+def paper(task: str, algorithm: str) -> Settings:
+    """The paper's scale, and the rates of the authors' code (which also scales rewards)."""
+    settings = _planned(task, algorithm, PAPER.get(task, Plan(10_000, rate=0.01)))
+    return replace(
+        settings, seeds=(0, 1, 2, 3, 4), learner=replace(settings.learner, tau=0.001, gamma=0.95)
+    )
+
+
+PRESETS: dict[str, Callable[[str, str], Settings]] = {"laptop": laptop, "paper": paper}
+
+
+def preset(name: str, task: str, algorithm: str) -> Settings:
+    """The preset ``name`` for a task and an algorithm, each of which must be known."""
+    check_task(task)
+    choice("algorithm", algorithm, ALGORITHMS)
+    return PRESETS[choice("preset", name, PRESETS)](task, algorithm)
+
+
+def _planned(task: str, algorithm: str, plan: Plan) -> Settings:
+    learner = ALGORITHMS[algorithm].settings()
+    if plan.rate is not None:
+        learner = replace(learner, learning_rate=plan.rate)
+    return Settings(
+        task=task,
+        algorithm=algorithm,
+        episodes=plan.episodes,
+        updates=plan.updates,
+        learner=learner,
+    )
+
+
+def choice(where: str, name: str, known: Mapping[str, Any]) -> str:
+    """``name`` if it is known; else ``InputError`` with the nearest name."""
+    if name not in known:
+        near = get_close_matches(name[:100].lower(), known, n=1, cutoff=0.0)[0]
+        raise InputError(f"{where}: {shown(name)} is not known; the nearest name is {near}")
+    return name
+
+
+def check(settings: Settings) -> Settings:
+    """``settings`` if a run can be made of them; else ``InputError``."""
+    world(settings.task, settings.counts, continuous=settings.continuous)
+    streams(settings.seeds, "check")
+    algorithm = ALGORITHMS[choice("algorithm", settings.algorithm, ALGORITHMS)]
+    if not isinstance(settings.learner, algorithm.settings):
+        raise InputError(
+            f"learner: {type(settings.learner).__name__} given for {settings.algorithm}; "
+            f"give {algorithm.settings.__name__}"
+        )
+    for name in (
+        "episodes",
+        "updates",
+        "update_every",
+        "capacity",
+        "record_every",
+        "evaluation_episodes",
+        "checkpoint_every",
+    ):
+        whole(name, getattr(settings, name), 1)
+    whole("evaluate_every", settings.evaluate_every)
+    whole("warm_up", settings.warm_up, 1)
+    for name in ("environments", "threads"):
+        whole(name, getattr(settings, name), 1, MOST)
+    batch = settings.learner.batch
+    if batch > settings.warm_up:
+        raise InputError(
+            f"batch: {batch} is larger than the warm-up of {settings.warm_up} steps; "
+            f"give warm_up of {batch} or more, or a smaller batch"
+        )
+    if settings.warm_up > settings.capacity:
+        raise InputError(
+            f"capacity: {settings.capacity} transitions are fewer than the warm-up of "
+            f"{settings.warm_up}; give more"
+        )
+    if settings.environments > settings.capacity:
+        raise InputError(
+            f"capacity: {settings.capacity} is below the {settings.environments} environments; "
+            "give more"
+        )
+    return settings
+
+
+def as_json(settings: Settings) -> dict[str, Any]:
+    """``settings`` as a JSON object, fields by name."""
+    return {key: _plain(value) for key, value in asdict(settings).items()}
+
+
+def from_json(value: Any, where: str) -> Settings:
+    """The settings that ``as_json`` wrote; ``where`` names the file in error messages."""
+    algorithm = value.get("algorithm") if isinstance(value, dict) else None
+    if algorithm not in ALGORITHMS:
+        raise InputError(f"{where}: algorithm {shown(algorithm)} is not of this version")
+    learner = _filled(ALGORITHMS[algorithm].settings, value.get("learner"), f"{where}: learner")
+    settings: Settings = _filled(Settings, value | {"learner": learner}, where)
+    return settings
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _filled(kind: type[Any], value: Any, where: str) -> Any:
+    """A ``kind`` with exactly the given fields."""
+    names = {f.name for f in fields(kind)}
+    given = set(value) if isinstance(value, dict) else set()
+    if given != names:
+        odd = min(given ^ names)
+        raise InputError(f"{where}: the settings of another version ({odd}); use that version")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
