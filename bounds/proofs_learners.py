@@ -78,7 +78,7 @@ def pennies_cycle() -> Proof:
     at_zero = sympy.limit(sympy.diff(size, u), u, 0)
     third = 1 / sympy.log(3)
     return concluded(
-        "symbolically: for alpha < 1 the distances tend to t = tanh(t/alpha) > 0, in cycles of four",
+        "symbolically: for alpha < 1 the distances tend to t = tanh(t/alpha) > 0",
         [
             (
                 "softmax makes 2 p - 1 = tanh(y/alpha)",

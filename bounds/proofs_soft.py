@@ -163,7 +163,7 @@ def soft_to_nash() -> Proof:
 
 
 def printed_target() -> Proof:
-    """The derivative of B(x) = L_α(x) − (1 − γ) E_π x, two entries; for three and more the same."""
+    """What B(x) = L_α(x) − (1 − γ) E_π x of the printed target does; three entries."""
     import sympy
 
     alpha, g = sympy.symbols("alpha g", positive=True)

@@ -28,6 +28,7 @@ from bounds.proofs import opponent_term_bracket
 from bounds.published import BOUNDS, names
 from bounds.tree import formula_text
 from tabular.audit_games import SHAPES, catalogue_cases, corner_cases, random_batches
+from tabular.audit_soft import soft_claims
 from tabular.audit_theory import theory_claims
 from tabular.audit_verdicts import judged
 from tabular.case import Case
@@ -117,6 +118,7 @@ def conclude(tally: Tally, folder: Path, seed: int, scale: float, bar: Progress)
     """The ledger's rows; certificates of the refuted ones are written to ``folder``."""
     count = max(5, round(ATTAINING * scale))
     theory = [c for _ in bar.over(range(1), "theory") for c in theory_claims(folder, seed, count)]
+    theory += [c for _ in bar.over(range(1), "soft Q") for c in soft_claims(folder, seed, count)]
     claims = []
     for name in bar.over(names(), "certificates"):
         records = [r for r in tally.records.values() if r.bound.name == name]

@@ -76,7 +76,7 @@ def at_once(
     while True:
         yield now
         own = own_values(now, actions)
-        values = np.stack([log_sum_exp(u, alpha) for u in own], axis=-2)[..., :, None, None, :]
+        values = values_of(now, actions, alpha)[..., :, None, None, :]
         following = (transition[..., None, :, :, :] * values).sum(axis=-1)
         policies = tuple(
             (1 - rate) * before + rate * softmax(u, alpha)
@@ -90,6 +90,11 @@ def own_values(learners: Learners, actions: Sequence[int]) -> tuple[Array, ...]:
     by_state = np.swapaxes(learners.q, -3, -2)
     stages = by_state.reshape(*by_state.shape[:-1], *actions)
     return tuple(deviation_payoffs(stages, learners.policies, j) for j in range(len(actions)))
+
+
+def values_of(learners: Learners, actions: Sequence[int], alpha: float) -> Array:
+    """Vʲ = L_α(uʲ), shape [..., agent, s]."""
+    return np.stack([log_sum_exp(u, alpha) for u in own_values(learners, actions)], axis=-2)
 
 
 def uniform_start(actions: Sequence[int], reward: Array) -> Learners:

@@ -128,6 +128,25 @@ def soft_latch(
     )
 
 
+def in_floats(case: Case) -> Case:
+    """The same case in float64."""
+
+    def rounded(arrays: Sequence[Array | None]) -> tuple[Any, ...]:
+        return tuple(None if a is None else a.astype(float) for a in arrays)
+
+    return replace(
+        case,
+        gamma=float(case.gamma),
+        initial=case.initial.astype(float),
+        transition=case.transition.astype(float),
+        reward=case.reward.astype(float),
+        policies=rounded(case.policies),
+        data_policies=rounded(case.data_policies),
+        model_transition=case.model_transition.astype(float),
+        opponent_models=rounded(case.opponent_models),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class LearningCurve:
     """Distances of learned models, [run, size], and the bounds from each run's own errors.
