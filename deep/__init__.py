@@ -1,4 +1,14 @@
-"""The home of the neural agents: AORPO, AORDPG and their baselines, many seeds trained at once.
+"""The neural half: batched environments and learners, many seeds trained at once.
 
-Nothing is implemented here yet.
+Index meanings: tensors are [run, env, agent, number] — ``observations[run, env, agent, number]``,
+``actions[run, env, agent, number]``, ``rewards[run, env, agent]`` — padded with zeros where agents
+differ in size. A run is a seed; its numbers do not depend on the runs beside it, because each run
+draws from its own named streams. Returns are episode sums of one agent's reward, in the convention
+that the task's file states.
+
+The public names live in their modules, so that importing one costs only what it needs:
+
+- environments: ``scenarios.scenario``, ``particle.ParticleEnv``, ``climb_env.ClimbEnv``,
+  ``game_env.GameEnv`` (any ``tabular.StochasticGame``), ``pettingzoo_adapter.ParallelWorld``
+- what they stand on: ``physics``, ``observation``, ``spaces``, ``seeding.streams``, ``render``
 """
