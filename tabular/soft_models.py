@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -261,10 +262,11 @@ def median_band(values: Array, level: float = 0.95) -> tuple[Array, Array, Array
     Whatever the distribution is: at most k − 1 of N values lie below the k-th, and their number
     below the median is binomial(N, 1/2). ``InputError`` where N is too small for the level.
     """
-    from scipy.stats import binom
-
     count = len(values)
-    k = int(binom.ppf((1 - level) / 2, count, 0.5))  # Pr(fewer than k below) < (1 − level)/2
+    k, below = 0, 1  # 2^count Pr(at most k below)
+    while below < Fraction(1 - level) / 2 * 2**count:
+        k += 1
+        below += comb(count, k)
     if k < 1:
         raise InputError(f"runs: {count} are too few for a band at level {level}; give more")
     ordered = np.sort(values, axis=0)

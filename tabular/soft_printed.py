@@ -102,6 +102,8 @@ def printed_cycle(
 
     ``InputError`` where no attracting cycle of two is found.
     """
+    whole("leaving", leaving, 1)
+    in_range("stay / alpha", stay / alpha, -100, 100)
     shift = float(stay / alpha) - log(leaving + 1)
 
     def step(x: float) -> float:
@@ -113,10 +115,13 @@ def printed_cycle(
         x = step(x)
     ends = sorted((x, step(x)))
     margin = (ends[1] - ends[0]) / 8
+    nothing = f"stay: {stay} with {leaving} actions that leave: no cycle of two found"
+    if margin < 1e-3:
+        raise InputError(nothing)
     # a cycle that attracts: a little around one end falls strictly inside a little around the other
     slopes = [abs(step(e + margin) - step(e - margin)) / (2 * margin) for e in ends]
-    if margin < 1e-3 or slopes[0] * slopes[1] >= 1:
-        raise InputError(f"stay: {stay} with {leaving} actions that leave: no cycle of two found")
+    if slopes[0] * slopes[1] >= 1:
+        raise InputError(nothing)
     ratio = (slopes[1] / slopes[0]) ** 0.5  # so that each interval shrinks by the same factor
     widths = (margin * min(1.0, ratio), margin * min(1.0, 1 / ratio))
     intervals = [[_rational(e - w), _rational(e + w)] for e, w in zip(ends, widths, strict=True)]

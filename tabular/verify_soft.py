@@ -55,9 +55,10 @@ def exp(x: Fraction) -> tuple[Fraction, Fraction]:
     demand(x <= 1000, f"exp of {float(x)}: too large")
     halvings = max(0, (2 * x.numerator // x.denominator).bit_length())
     y, term, total = x / 2**halvings, Fraction(1), Fraction(0)
-    for i in range(1, 40):
+    for i in range(1, 31):
         total, term = total + term, rounded(term * y / i, False)
-    low, high = total, total + term + Fraction(80, 2**150)  # the rest of the sum, and 40 roundings
+    # the rest of the sum is below twice its first term; 30 roundings, each kept at most twice
+    low, high = total, total + 2 * term + Fraction(60, 2**150)
     for _ in range(halvings):
         low, high = rounded(low * low, False), rounded(high * high, True)
     return low, high
@@ -66,7 +67,7 @@ def exp(x: Fraction) -> tuple[Fraction, Fraction]:
 def log(x: Fraction) -> tuple[Fraction, Fraction]:
     """(low, high) around log x for x ≥ 1, by bisection."""
     low, high = Fraction(0), Fraction(x.numerator.bit_length())  # e > 2
-    for _ in range(80):
+    for _ in range(48):
         middle = (low + high) / 2
         below, above = exp(middle)
         if above <= x:
