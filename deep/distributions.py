@@ -21,6 +21,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 import torch
@@ -34,6 +35,8 @@ from deep.spaces import Box, Choices, Space, action_width
 LOG_DEVIATIONS = (-10.0, 2.0)
 #: The logit of what an agent does not have: its probability is 0, and 0 log 0 is 0 in floats too.
 ABSENT = -1e9
+#: Stands for 0 where a logarithm is taken of a number uniform on [0, 1).
+SMALLEST = 2.0**-54
 
 
 class Head(Protocol):
@@ -73,130 +76,113 @@ class Categorical:
         """``share`` of Σ_c log(options of c)."""
         return tuple(share * sum(map(math.log, space.sizes)) for space in self.spaces)
 
-    def log_probabilities(self, outputs: Tensor) -> Tensor:
-        """log π_c of every option, in the place of its logit; 0 in the padding."""
-        return self._joined(self._logs(outputs))
-
-    def log_probability(self, outputs: Tensor, actions: Tensor) -> Tensor:
-        """log π(a|s) = Σ_c log π_c(a_c|s) of one-hots, [run, agent, row]."""
-        return (self.log_probabilities(outputs) * actions).sum(-1)
-
     def probabilities(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """(π_c, log π_c) of every option, in the place of its logit; 0 in the padding."""
         logs = self._logs(outputs)
         return self._joined(logs.exp()), self._joined(logs)
 
+    def log_probability(self, outputs: Tensor, actions: Tensor) -> Tensor:
+        """log π(a|s) = Σ_c log π_c(a_c|s) of one-hots, [run, agent, row]."""
+        return (self._joined(self._logs(outputs)) * actions).sum(-1)
+
     def best(self, outputs: Tensor) -> Tensor:
         """The likeliest option of every choice."""
-        return self._one_hot(self._split(outputs).argmax(-1, keepdim=True), outputs)
+        return self._one_hot(self._split(outputs).argmax(-2, keepdim=True), outputs.dtype)
 
     def sample(self, outputs: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
         """One-hots drawn from π, and H(π)."""
         logs = self._logs(outputs)
         chances = logs.exp()
-        below = chances.cumsum(-1)
-        u = _uniform(streams, below[..., :1])
-        total = below[..., -1:]
+        below = chances.cumsum(-2)
+        u, total = uniform(streams, below[..., :1, :]), below[..., -1:, :]
         # below total: with u rounded to 1 the last option that has a chance is drawn, not one after
-        index = ((below <= u * total) & (below < total)).sum(-1, keepdim=True)
-        return self._one_hot(index, outputs), -(chances * logs).sum((-2, -1))
+        index = ((below <= u * total) & (below < total)).sum(-2, keepdim=True)
+        return self._one_hot(index, outputs.dtype), -(chances * logs).sum((2, 3))
 
     def relaxed(self, outputs: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
         """Straight-through one-hots drawn from π, and H(π)."""
         logs = self._logs(outputs)
-        noisy = (logs + _gumbel(streams, logs)) / self.temperature
-        soft = self._joined(noisy.softmax(-1))
-        hard = self._one_hot(noisy.argmax(-1, keepdim=True), outputs)
-        return hard + (soft - soft.detach()), -(logs.exp() * logs).sum((-2, -1))
-
-    @cached_property
-    def others(self) -> tuple[tuple[range, Tensor], ...]:
-        """Runs of options k, and [agent, number]: 1 where a number is of another choice than k."""
-        of = self._choice_of
-        segments: list[tuple[range, Tensor]] = []
-        for k in range(self.outputs):
-            start = segments[-1][0].start if segments else 0
-            if segments and bool((of[:, start] == of[:, k]).all()):
-                segments[-1] = (range(start, k + 1), segments[-1][1])
-            else:
-                segments.append((range(k, k + 1), of != of[:, k, None]))
-        return tuple(segments)
-
-    @cached_property
-    def _choice_of(self) -> Tensor:
-        """[agent, number]: which of the agent's choices a number belongs to."""
-        table = torch.zeros(len(self.spaces), self.outputs, dtype=torch.int64)
-        for agent, space in enumerate(self.spaces):
-            start = 0
-            for choice, size in enumerate(space.sizes):
-                table[agent, start:] = choice
-                start += size
-        return table.to(self.device)
-
-    @cached_property
-    def _grid(self) -> tuple[Tensor, Tensor, Tensor]:
-        """(index, absent, place): between numbers [agent, w] and options [agent, choice, option].
-
-        The logit of an option is the number ``index`` (0 where there is none) plus ``absent``; a
-        choice that an agent does not have has one option. The number at w is the option ``place``
-        of the flat [choice, option], or in the padding the first that is absent from all.
-        """
-        choices = max(len(space.sizes) for space in self.spaces)
-        options = max(max(space.sizes) for space in self.spaces)
-        index = torch.zeros(len(self.spaces), choices, options, dtype=torch.int64)
-        absent = torch.full(index.shape, ABSENT, dtype=torch.float64)
-        place = torch.full((len(self.spaces), self.outputs), choices * options)
-        for agent, space in enumerate(self.spaces):
-            start = 0
-            absent[agent, len(space.sizes) :, 0] = 0.0
-            for choice, size in enumerate(space.sizes):
-                index[agent, choice, :size] = torch.arange(start, start + size)
-                absent[agent, choice, :size] = 0.0
-                place[agent, start : start + size] = choice * options + torch.arange(size)
-                start += size
-        return index.to(self.device), absent.to(self.device), place.to(self.device)
+        noise = uniform(streams, logs).clamp_(min=SMALLEST).log_().neg_().log_().neg_()
+        noisy = (logs + noise) / self.temperature
+        soft = self._joined(noisy.softmax(-2))
+        hard = self._one_hot(noisy.argmax(-2, keepdim=True), outputs.dtype)
+        return hard + (soft - soft.detach()), -(logs.exp() * logs).sum((2, 3))
 
     @property
     def several(self) -> bool:
         """Whether an agent has more than one choice."""
         return any(len(space.sizes) > 1 for space in self.spaces)
 
-    @property
-    def _full(self) -> bool:
-        """Whether there is no padding, too."""
-        return not self.several and len({space.width for space in self.spaces}) == 1
+    @cached_property
+    def others(self) -> tuple[tuple[range, Tensor], ...]:
+        """Runs of options k, and [agent, number]: whether a number is of another choice than k."""
+        of = torch.zeros(len(self.spaces), self.outputs, dtype=torch.int64)
+        for agent, space in enumerate(self.spaces):
+            for choice, start in enumerate(accumulate(space.sizes, initial=0)):
+                of[agent, start:] = min(choice, len(space.sizes) - 1)
+        starts = [
+            k for k in range(self.outputs) if k == 0 or bool((of[:, k] != of[:, k - 1]).any())
+        ]
+        return tuple(
+            (range(start, end), (of != of[:, start, None]).to(self.device))
+            for start, end in pairwise([*starts, self.outputs])
+        )
+
+    @cached_property
+    def _grid(self) -> tuple[Tensor, Tensor, Tensor]:
+        """(number, absent, place): between the numbers and the options [choice, option].
+
+        number[agent, option]: the logit of an option, flat over [choice, option]; 0 where there is
+        none. absent[agent, choice, option, 1]: where there is none; of a choice that an agent does
+        not have the first option is there, so that it has no entropy. place[agent, number]: the
+        option, flat; in the padding one after the last.
+        """
+        choices = max(len(space.sizes) for space in self.spaces)
+        options = max(max(space.sizes) for space in self.spaces)
+        number = torch.zeros(len(self.spaces), choices * options, dtype=torch.int64)
+        absent = torch.ones(len(self.spaces), choices, options, dtype=torch.bool)
+        place = torch.full((len(self.spaces), self.outputs), choices * options)
+        absent[:, :, 0] = False
+        for agent, space in enumerate(self.spaces):
+            start = 0
+            for choice, size in enumerate(space.sizes):
+                flat = choice * options + torch.arange(size)
+                number[agent, flat] = start + torch.arange(size)
+                place[agent, start : start + size] = flat
+                absent[agent, choice, :size] = False
+                start += size
+        return number.to(self.device), absent.unsqueeze(-1).to(self.device), place.to(self.device)
+
+    @cached_property
+    def _padded(self) -> bool:
+        """Whether options and numbers differ."""
+        return self.several or len({space.width for space in self.spaces}) > 1
 
     def _split(self, outputs: Tensor) -> Tensor:
-        """Logits [run, agent, row, choice, option]."""
-        if self._full:
-            return outputs.unsqueeze(-2)
-        index, absent, _ = self._grid
-        missing = absent[:, None].to(outputs.dtype)
-        if not self.several:
-            return torch.where(missing < 0, missing, outputs.unsqueeze(-2))
-        runs, agents, rows, _ = outputs.shape
-        flat = index.view(1, agents, 1, -1).expand(runs, -1, rows, -1)
-        logits = outputs.gather(-1, flat).unflatten(-1, index.shape[1:])
-        return torch.where(missing < 0, missing, logits)
+        """Logits [run, agent, choice, option, row]: long rows last, which is fast."""
+        numbers = outputs.mT
+        if not self._padded:
+            return numbers.unsqueeze(2)
+        number, absent, _ = self._grid
+        index = number.unsqueeze(-1).expand(len(numbers), -1, -1, numbers.shape[-1])
+        logits = numbers.gather(2, index).unflatten(2, absent.shape[1:3])
+        return logits.masked_fill(absent, ABSENT)
 
     def _joined(self, options: Tensor) -> Tensor:
-        """The options' numbers in the places of their logits, 0 in the padding."""
-        if self._full:
-            return options.squeeze(-2)
-        runs, agents, rows = options.shape[:3]
-        _, absent, place = self._grid
-        if not self.several:
-            return options.squeeze(-2) * (absent == 0).to(options.dtype)
-        padded = torch.cat((options.flatten(-2), options.new_zeros(runs, agents, rows, 1)), -1)
-        return padded.gather(-1, place.view(1, agents, 1, -1).expand(runs, -1, rows, -1))
+        """[run, agent, row, number] of [run, agent, choice, option, row]; 0 in the padding."""
+        flat = options.flatten(2, 3)
+        if self._padded:
+            place = self._grid[2].unsqueeze(-1).expand(len(flat), -1, -1, flat.shape[-1])
+            flat = torch.cat((flat, torch.zeros_like(flat[:, :, :1])), 2).gather(2, place)
+        joined: Tensor = flat.mT
+        return joined
 
     def _logs(self, outputs: Tensor) -> Tensor:
-        return self._split(outputs).log_softmax(-1)
+        return self._split(outputs).log_softmax(-2)
 
-    def _one_hot(self, index: Tensor, outputs: Tensor) -> Tensor:
-        options = self._grid[0].shape[-1]
-        hot = outputs.new_zeros(*index.shape[:-1], options)
-        return self._joined(hot.scatter_(-1, index, 1.0))
+    def _one_hot(self, index: Tensor, dtype: torch.dtype) -> Tensor:
+        options = torch.arange(self._grid[1].shape[2], device=index.device).unsqueeze(-1)
+        return self._joined((index == options).to(dtype))
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,16 +328,12 @@ def head(
     return TanhGaussian(boxes, device) if noise is None else TanhPoint(boxes, device, noise)
 
 
+def uniform(streams: Streams, like: Tensor) -> Tensor:
+    """Numbers uniform on [0, 1] of the shape of ``like``; rounding may make a 1."""
+    return streams.uniform(*like.shape[1:]).to(like.device, like.dtype)
+
+
 def normal(streams: Streams, like: Tensor) -> Tensor:
     """Standard normal numbers of the shape of ``like``."""
-    u = streams.uniform(*like.shape[1:]).clamp_(min=2.0**-54)
+    u = streams.uniform(*like.shape[1:]).clamp_(min=SMALLEST)
     return torch.erfinv(2 * u - 1).mul_(math.sqrt(2)).to(like.device, like.dtype)
-
-
-def _gumbel(streams: Streams, like: Tensor) -> Tensor:
-    u = streams.uniform(*like.shape[1:]).clamp_(min=2.0**-54)
-    return u.log_().neg_().log_().neg_().to(like.device, like.dtype)
-
-
-def _uniform(streams: Streams, like: Tensor) -> Tensor:
-    return streams.uniform(*like.shape[1:]).to(like.device, like.dtype)

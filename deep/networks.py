@@ -18,7 +18,7 @@ another way for a single matrix is avoided (``product``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -32,6 +32,12 @@ from deep.seeding import Streams
 
 #: Rows of parameters have a multiple of this many numbers: 64 bytes in float32.
 ALIGNED = 16
+#: On a CPU networks are computed in blocks of which a layer has about so many numbers: with the
+#: layers before and after it they fit into a core's cache.
+BLOCK = 131072
+
+#: Weights [network, out, in] and biases [network, 1, out] of each layer.
+Layers = tuple[tuple[Tensor, Tensor], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +59,11 @@ class Networks:
     def first(self, x: Tensor) -> Tensor:
         """W₁x + b₁, shape [run, group, member, row, number], without gradients."""
         with torch.no_grad():
-            weight, bias = self.layers[0]
-            return product(self._shared(x), weight.mT).add_(bias).view(*self._axes, *_rows(x), -1)
+            parts = [
+                product(rows, weight.mT).add_(bias)
+                for rows, ((weight, bias), *_) in self.blocks(x.flatten(0, 1), self.axes[2])
+            ]
+            return _joined(parts).view(*self.axes, *_rows(x), -1)
 
     def after_first(self, first: Tensor) -> Tensor:
         """The outputs for ``first`` in place of W₁x + b₁, with a gradient for ``first`` alone."""
@@ -68,25 +77,54 @@ class Networks:
         passes through a layer as a number of the unit, so that each costs one pass over the rows.
         """
         with torch.no_grad():
-            x, c = first.flatten(0, 2), shifts.flatten(0, 2)
-            options = range(c.shape[1])
-            constants = [c]
+            x, constants = first.flatten(0, 2), [shifts.flatten(0, 2)]
             for weight, bias in self.layers[1:]:
                 constants.append(product(constants[-1], weight.mT).add_(bias))
-            lower = [torch.neg(c).split(1, 1) for c in constants[:-1]]
-            outputs = []
-            space = torch.empty_like(x)
-            for k in options:
-                h = torch.maximum(x, lower[0][k], out=space)
-                for layer, (weight, _) in enumerate(self.layers[1:-1], 1):
-                    h = product(h, weight.mT)
-                    torch.maximum(h, lower[layer][k], out=h)
-                outputs.append(product(self.layers[-1][0], h.mT))
-            return torch.cat(outputs, 1).mT.add(constants[-1].mT).view(*first.shape[:-1], -1)
+            least = [torch.neg(c) for c in constants[:-1]]
+            outputs, start = [], 0
+            for rows, ((_, _), *layers) in self.blocks(x):
+                end = start + len(rows)
+                space = torch.empty_like(rows)
+                for k in range(shifts.shape[3]):
+                    lower = [c[start:end, k : k + 1] for c in least]
+                    h = torch.maximum(rows, lower[0], out=space)
+                    for (weight, _), limit in zip(layers[:-1], lower[1:], strict=True):
+                        h = product(h, weight.mT)
+                        torch.maximum(h, limit, out=h)
+                    outputs.append(product(layers[-1][0], h.mT))
+                start = end
+            count = shifts.shape[3]
+            blocks = [torch.cat(outputs[i : i + count], 1) for i in range(0, len(outputs), count)]
+            return _joined(blocks).add_(constants[-1]).mT.view(*first.shape[:-1], -1)
+
+    def blocks(self, rows: Tensor, members: int = 1) -> Iterator[tuple[Tensor, Layers]]:
+        """``rows[network, row, number]`` and the layers, by blocks of networks that fit the cache.
+
+        members: networks, one after another, that share an entry of ``rows``.
+        """
+        count = len(rows) * members
+        size = count
+        if rows.device.type == "cpu":
+            size = max(1, BLOCK // (rows.shape[1] * max(self.sizes[1:])))
+        if members == 1:
+            for start in range(0, count, size):
+                yield rows[start : start + size], self._layers_of(start, start + size)
+        elif size == count:
+            shared = rows.unsqueeze(1).expand(-1, members, -1, -1).flatten(0, 1)
+            yield shared, self.layers
+        else:
+            for entry, shared in enumerate(rows):
+                for start in range(0, members, size):
+                    end = min(start + size, members)
+                    layers = self._layers_of(entry * members + start, entry * members + end)
+                    yield shared.expand(end - start, -1, -1), layers
+
+    def _layers_of(self, start: int, end: int) -> Layers:
+        return tuple((weight[start:end], bias[start:end]) for weight, bias in self.layers)
 
     @cached_property
-    def layers(self) -> tuple[tuple[Tensor, Tensor], ...]:
-        """Views of the parameters: weights [network, out, in] and biases [network, 1, out]."""
+    def layers(self) -> Layers:
+        """Views of the parameters."""
         rows = self.parameters.detach().flatten(0, 2)
         views, start = [], 0
         for fan_in, fan_out in pairwise(self.sizes):
@@ -102,13 +140,9 @@ class Networks:
         return Networks(self.sizes, self.parameters.detach().clone())
 
     @property
-    def _axes(self) -> torch.Size:
+    def axes(self) -> torch.Size:
+        """Numbers of runs, groups and members."""
         return self.parameters.shape[:3]
-
-    def _shared(self, x: Tensor) -> Tensor:
-        """``x`` for every member, [network, row, number]."""
-        members = self.parameters.shape[2]
-        return x.unsqueeze(2).expand(-1, -1, members, -1, -1).reshape(-1, *x.shape[2:])
 
 
 def networks(
@@ -146,7 +180,7 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     beside others: it is computed twice.
     """
     if len(a) == 1 and 1 in (*a.shape[1:], b.shape[2]):
-        return torch.bmm(a.repeat(2, 1, 1), b.repeat(2, 1, 1))[:1]
+        return torch.bmm(a.expand(2, -1, -1), b.expand(2, -1, -1))[:1]
     return torch.bmm(a, b)
 
 
@@ -155,29 +189,27 @@ class _Network(Function):
 
     @staticmethod
     def forward(ctx: Any, parameters: Tensor, x: Tensor, stack: Networks) -> Tensor:
-        rows = stack._shared(x)
-        hidden, output = _hidden_and_output(stack, rows, stack.layers)
+        kept, outputs = [], []
+        for rows, layers in stack.blocks(x.flatten(0, 1), stack.axes[2]):
+            hidden, output = _hidden_and_output(rows, layers)
+            kept.append((rows, layers, hidden))
+            outputs.append(output)
         if parameters.requires_grad:
-            ctx.save_for_backward(rows, *hidden)
-            ctx.stack = stack
-        return output.view(*parameters.shape[:3], *_rows(x), -1)
+            ctx.kept, ctx.stack = kept, stack
+        return _joined(outputs).mT.view(*stack.axes, *_rows(x), -1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        rows, *hidden = ctx.saved_tensors
-        stack: Networks = ctx.stack
         g = gradient.flatten(0, 2)
-        parts = []
-        for layer in range(len(hidden), -1, -1):
-            below = hidden[layer - 1] if layer else rows
-            parts += [g.sum(1), product(g.mT, below).flatten(1)]
-            if layer:
-                g = _through(g, stack.layers[layer][0], below)
-        parts.reverse()
-        total = stack.parameters.shape[-1]
-        parts.append(g.new_zeros(len(g), total - sum(part.shape[1] for part in parts)))
-        return torch.cat(parts, 1).view_as(stack.parameters), None, None
+        parts, start = [], 0
+        for rows, layers, hidden in ctx.kept:
+            parts.append(_gradient(g[start : start + len(rows)], rows, layers, hidden))
+            start += len(rows)
+        flat = _joined(parts)
+        total = ctx.stack.parameters.shape[-1]
+        zeros = flat.new_zeros(len(flat), total - flat.shape[1])
+        return torch.cat((flat, zeros), 1).view_as(ctx.stack.parameters), None, None
 
 
 class _AfterFirst(Function):
@@ -185,34 +217,46 @@ class _AfterFirst(Function):
 
     @staticmethod
     def forward(ctx: Any, first: Tensor, stack: Networks) -> Tensor:
-        start = first.flatten(0, 2).relu()
-        hidden, output = _hidden_and_output(stack, start, stack.layers[1:])
-        ctx.save_for_backward(start, *hidden)
-        ctx.stack = stack
-        return output.view(*first.shape[:-1], -1)
+        ctx.kept, outputs = [], []
+        for rows, layers in stack.blocks(first.flatten(0, 2)):
+            start = rows.relu()
+            hidden, output = _hidden_and_output(start, layers[1:])
+            ctx.kept.append(([start, *hidden], layers))
+            outputs.append(output)
+        return _joined(outputs).mT.view(*first.shape[:-1], -1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        g = gradient.flatten(0, 2)
-        for (weight, _), below in zip(
-            reversed(ctx.stack.layers[1:]), reversed(ctx.saved_tensors), strict=True
-        ):
-            g = _through(g, weight, below)
-        return g.view(*gradient.shape[:-1], -1), None
+        flat = gradient.flatten(0, 2)
+        parts, start = [], 0
+        for hidden, layers in ctx.kept:
+            g = flat[start : start + len(hidden[0])]
+            start += len(hidden[0])
+            for (weight, _), below in zip(reversed(layers[1:]), reversed(hidden), strict=True):
+                g = _through(g, weight, below)
+            parts.append(g)
+        return _joined(parts).view(*gradient.shape[:-1], -1), None
 
 
-def _hidden_and_output(
-    stack: Networks, x: Tensor, layers: Sequence[tuple[Tensor, Tensor]]
-) -> tuple[list[Tensor], Tensor]:
+def _hidden_and_output(x: Tensor, layers: Layers) -> tuple[list[Tensor], Tensor]:
+    """Values of the hidden layers [network, row, unit], and outputs [network, number, row]."""
     hidden = []
     for weight, bias in layers[:-1]:
         x = product(x, weight.mT).add_(bias).relu_()
         hidden.append(x)
     weight, bias = layers[-1]
-    if weight.shape[1] == 1:  # a row times a matrix is faster than a matrix times a column
-        return hidden, product(weight, x.mT).mT.add_(bias)
-    return hidden, product(x, weight.mT).add_(bias)
+    return hidden, product(weight, x.mT).add_(bias.mT)
+
+
+def _gradient(g: Tensor, x: Tensor, layers: Layers, hidden: list[Tensor]) -> Tensor:
+    """The parameters' gradient [network, number] from that of the outputs, ``g``."""
+    parts = []
+    for (weight, _), below in zip(reversed(layers), [*reversed(hidden), x], strict=True):
+        parts += [g.sum(1), product(g.mT, below).flatten(1)]
+        if below is not x:
+            g = _through(g, weight, below)
+    return torch.cat(parts[::-1], 1)
 
 
 def _through(g: Tensor, weight: Tensor, below: Tensor) -> Tensor:
@@ -220,6 +264,10 @@ def _through(g: Tensor, weight: Tensor, below: Tensor) -> Tensor:
     inner = g * weight if weight.shape[1] == 1 else product(g, weight)
     torch.ops.aten.threshold_backward.grad_input(inner, below, 0.0, grad_input=inner)
     return inner
+
+
+def _joined(blocks: list[Tensor]) -> Tensor:
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
 
 
 def _rows(x: Tensor) -> tuple[int]:
