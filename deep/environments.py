@@ -1,6 +1,6 @@
 """Worlds to train in: some side by side for every run, each starting anew at its time limit.
 
-``World`` is what a task offers, as ``deep.particle``, ``deep.game_env`` and ``deep.climb_env`` do. No
+``World`` is what a task offers, as ``deep.particle``, ``deep.game_env``, ``deep.climb_env`` do. No
 task here ends by itself: an episode stops at the time limit, which cuts it off and is no
 termination, so the value of its last state still counts. ``Transition`` keeps the two apart.
 """

@@ -113,6 +113,7 @@ class Table:
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from error
         if there < length:
+            self._file.close()
             raise InputError(
                 f"{path}: {there} bytes, and the checkpoint knows {length}; restore the table"
             )

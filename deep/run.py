@@ -2,8 +2,8 @@
 
 ``manifest.json`` (settings, versions, device, state of the code), ``metrics.csv`` of
 ``deep.metrics``, ``checkpoints/`` of ``deep.checkpoint``, ``tensorboard/`` if wanted, and at the
-end ``summary.json``: a greedy evaluation and the time. Whatever stops a run costs what came after the
-last checkpoint; going on does that stretch again, with the same numbers.
+end ``summary.json``: a greedy evaluation and the time. Whatever stops a run costs what came after
+the last checkpoint; going on does that stretch again, with the same numbers.
 """
 
 from __future__ import annotations

@@ -112,12 +112,12 @@ class Trainer:
     def _diverged(self, tensors: Mapping[str, Tensor]) -> None:
         for name, tensor in tensors.items():
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                place = (~tensor.isfinite()).nonzero()[0].tolist()
-                value = tensor[tuple(place)].item()
+                run, *place = (~tensor.isfinite()).nonzero()[0].tolist()
+                value = tensor[(run, *place)].item()
                 where = "".join(f"[{i}]" for i in place)
                 raise DivergedError(
-                    f"{name}{where} is {value} after {self.updates} updates, {self.episodes} "
-                    "episodes of each run; the first index is the run"
+                    f"{name}{where} of seed {self.seeds[run]} is {value} after {self.updates} "
+                    f"updates and {self.episodes} episodes of each run"
                 )
 
     def state(self) -> dict[str, Tensor]:
