@@ -102,8 +102,7 @@ class Categorical:
     def relaxed(self, outputs: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
         """Straight-through one-hots drawn from π, and H(π)."""
         logs = self._logs(outputs)
-        noise = uniform(streams, logs).clamp_(min=SMALLEST).log_().neg_().log_().neg_()
-        noisy = (logs + noise) / self.temperature
+        noisy = (logs + gumbel(streams, logs)) / self.temperature
         soft = self._joined(noisy.softmax(-2))
         hard = self._one_hot(noisy.argmax(-2, keepdim=True), outputs.dtype)
         return hard + (soft - soft.detach()), -(logs.exp() * logs).sum((2, 3))
@@ -160,12 +159,12 @@ class Categorical:
 
     def _split(self, outputs: Tensor) -> Tensor:
         """Logits [run, agent, choice, option, row]: long rows last, which is fast."""
-        numbers = outputs.mT
+        numbers: Tensor = outputs.mT
         if not self._padded:
             return numbers.unsqueeze(2)
         number, absent, _ = self._grid
         index = number.unsqueeze(-1).expand(len(numbers), -1, -1, numbers.shape[-1])
-        logits = numbers.gather(2, index).unflatten(2, absent.shape[1:3])
+        logits: Tensor = numbers.gather(2, index).unflatten(2, absent.shape[1:3])
         return logits.masked_fill(absent, ABSENT)
 
     def _joined(self, options: Tensor) -> Tensor:
@@ -331,6 +330,12 @@ def head(
 def uniform(streams: Streams, like: Tensor) -> Tensor:
     """Numbers uniform on [0, 1] of the shape of ``like``; rounding may make a 1."""
     return streams.uniform(*like.shape[1:]).to(like.device, like.dtype)
+
+
+def gumbel(streams: Streams, like: Tensor) -> Tensor:
+    """−log(−log u), u uniform, of the shape of ``like``; finite, so computed in float64."""
+    u = streams.uniform(*like.shape[1:]).clamp_(min=SMALLEST)
+    return u.log_().neg_().log_().neg_().to(like.device, like.dtype)
 
 
 def normal(streams: Streams, like: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class Masac:
     """Settings of MASAC."""
 
     learning_rate: float = 0.001
-    """Adam's rate for policies, critics and temperatures."""
+    """Adam's rate for policies and critics."""
     batch: int = 1024
     """Transitions of a run in an update."""
     tau: float = 0.01
@@ -52,6 +52,8 @@ class Masac:
     """Critics see all agents; otherwise their own only (SAC for every agent)."""
     alpha: float = 0.1
     """Temperature at the start."""
+    alpha_rate: float = 0.001
+    """Adam's rate for the logarithms of temperatures; 0 holds them."""
     target_entropy: float = 0.2
     """Entropy to hold, as a share of the largest one of an agent's choices; for continuous actions
     it is −1 a number on [−1, 1]."""
@@ -64,6 +66,7 @@ class Masac:
     def __post_init__(self) -> None:
         check_common(self)
         positive("alpha", self.alpha)
+        in_range("alpha_rate", self.alpha_rate, 0, 1)
         in_range("target_entropy", self.target_entropy, 0, 1)
         whole("expect_up_to", self.expect_up_to)
 
@@ -195,5 +198,5 @@ def masac(
         torch.tensor(aim, dtype=dtype, device=device).expand(axes),
         adam(actors.stack.parameters, settings.learning_rate),
         adam(judges.stack.parameters, settings.learning_rate),
-        adam(log_alpha, settings.learning_rate),
+        adam(log_alpha, settings.alpha_rate),
     )
