@@ -16,7 +16,7 @@ With own action x, the other's y and R = W(y) − 2 (x − t(y))² as in ``tabul
    discounted two-state game, from both states, if and only if it is one in each state. (Strategies
    that remember more than the state are not covered: repeated games have other equilibria.)
 
-For a grid of actions step 4 is carried out exactly: ``survivors``.
+For a grid of actions step 4 is carried out exactly, by ``elimination``.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 
 from bounds.claims import Claim
-from bounds.numbers import Array
 from bounds.proofs import Proof, concluded, is_zero
 from tabular import climb
+from tabular.elimination import undominated
 
 #: Grids on which the discretised game is checked, exactly and exhaustively.
 SIZES = (5, 9, 13, 17)
@@ -161,25 +161,9 @@ def _two_states() -> list[tuple[str, bool]]:
 def alone(size: int) -> bool:
     """Whether elimination on the grid of ``size`` actions leaves the landmark alone, each state."""
     game, own = climb.climb(size), climb.grid(size)
-    left = [survivors(game.reward[:, s].reshape(2, size, size)) for s in range(2)]
-    places = [tuple(tuple(own[kept]) for kept in pair) for pair in left]
-    return places == [tuple((place,) for place in climb.equilibrium(s)) for s in range(2)]
-
-
-def survivors(payoffs: Array) -> tuple[list[int], list[int]]:
-    """Actions of both agents that repeated elimination of strictly dominated ones leaves.
-
-    ``payoffs[agent, a⁰, a¹]``; dominated by a pure action in every remaining reply of the other
-    agent. No equilibrium, mixed or correlated, plays an action that was eliminated.
-    """
-    kept = [list(range(size)) for size in payoffs.shape[1:]]
-    tables = payoffs[0], payoffs[1].T
-    changed = True
-    while changed:
-        changed = False
-        for agent, table in enumerate(tables):
-            part = table[np.ix_(kept[agent], kept[1 - agent])]
-            worse = [bool((part > row).all(axis=1).any()) for row in part]
-            changed = changed or any(worse)
-            kept[agent] = [a for a, bad in zip(kept[agent], worse, strict=True) if not bad]
-    return kept[0], kept[1]
+    payoffs = np.moveaxis(game.reward, 1, 0).reshape(2, 2, size, size)
+    left = undominated(payoffs)
+    return all(
+        [tuple(own[kept[s]]) for kept in left] == [(place,) for place in climb.equilibrium(s)]
+        for s in range(2)
+    )

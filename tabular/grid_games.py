@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 
+from bounds.numbers import Array
 from tabular.arrays import exact_array, zeros
 from tabular.game import StochasticGame, joint_action
 
@@ -26,6 +27,8 @@ Cells = tuple[int, int]
 #: The grid games' cells are 0..SIDE² − 1, row by row, 0 bottom left.
 SIDE = 3
 STARTS: Cells = (0, 2)
+#: The agents' goals in each game.
+GOALS: dict[str, Cells] = {"grid-game-1": (8, 6), "grid-game-2": (7, 7)}
 LEFT, RIGHT, DOWN, UP = range(4)
 #: Rows and columns that an action moves by.
 GRID_STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))
@@ -38,7 +41,7 @@ def grid_game_1() -> StochasticGame:
 
     57 joint positions and the end; see ``grid_game`` for the rules.
     """
-    return grid_game("grid-game-1", goals=(8, 6), barriers=())
+    return grid_game("grid-game-1", goals=GOALS["grid-game-1"], barriers=())
 
 
 def grid_game_2() -> StochasticGame:
@@ -46,7 +49,7 @@ def grid_game_2() -> StochasticGame:
 
     56 joint positions and the end; see ``grid_game`` for the rules.
     """
-    return grid_game("grid-game-2", goals=(7, 7), barriers=STARTS)
+    return grid_game("grid-game-2", goals=GOALS["grid-game-2"], barriers=STARTS)
 
 
 def grid_game(name: str, goals: Cells, barriers: tuple[int, ...]) -> StochasticGame:
@@ -60,11 +63,7 @@ def grid_game(name: str, goals: Cells, barriers: tuple[int, ...]) -> StochasticG
     Collisions are those of ``bounced``. The publication leaves open what happens when agents swap
     cells; here they pass each other.
     """
-    places = [
-        (x, y)
-        for x, y in product(range(SIDE * SIDE), repeat=2)
-        if x != y and x != goals[0] and y != goals[1]
-    ]
+    places = positions(goals)
     index = {cells: s for s, cells in enumerate(places)}
     end, actions = len(places), (len(GRID_STEPS),) * 2
     joint = list(product(range(len(GRID_STEPS)), repeat=2))
@@ -85,6 +84,22 @@ def grid_game(name: str, goals: Cells, barriers: tuple[int, ...]) -> StochasticG
     return StochasticGame(
         actions, transition, reward, initial, Fraction(99, 100), name, SOURCES[name], names
     )
+
+
+def positions(goals: Cells) -> list[Cells]:
+    """The cells of both agents in each state but the last, the end."""
+    cells = product(range(SIDE * SIDE), repeat=2)
+    return [(x, y) for x, y in cells if x != y and x != goals[0] and y != goals[1]]
+
+
+def moves_on_the_grid(goals: Cells) -> tuple[Array, Array]:
+    """Which moves do not leave the grid, [s, aʲ] for each agent; in the end all."""
+    places = positions(goals)
+    allowed = np.ones((2, len(places) + 1, len(GRID_STEPS)), bool)
+    for (s, cells), j, a in product(enumerate(places), range(2), range(len(GRID_STEPS))):
+        at = np.array(divmod(cells[j], SIDE)) + GRID_STEPS[a]
+        allowed[j, s, a] = ((at >= 0) & (at < SIDE)).all()
+    return allowed[0], allowed[1]
 
 
 def _targets(

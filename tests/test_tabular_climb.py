@@ -16,7 +16,8 @@ from bounds.numbers import InputError
 from tabular import climb, climb_proof
 from tabular.arrays import discounted_value
 from tabular.catalogue import find
-from tabular.climb_proof import SIZES, alone, climb_claims, survivors, unique_equilibrium
+from tabular.climb_proof import SIZES, alone, climb_claims, unique_equilibrium
+from tabular.elimination import undominated
 from tabular.plots_nash import climb_surfaces
 
 HALF = Fraction(1, 2)
@@ -153,13 +154,26 @@ def test_grids_without_the_landmarks_are_refused(size: Any) -> None:
 
 @given(st.lists(st.integers(-3, 3), min_size=18, max_size=18))
 def test_elimination_keeps_every_equilibrium(entries: list[int]) -> None:
-    payoffs = np.array(entries).reshape(2, 3, 3)
-    left = survivors(payoffs)
-    for profile in pygambit.nash.enummixed_solve(
-        game := pygambit.StrategicGame.from_arrays(*payoffs), rational=True
-    ).equilibria:
+    payoffs = np.array(entries).reshape(1, 2, 3, 3)
+    left = undominated(payoffs)
+    game = pygambit.StrategicGame.from_arrays(*payoffs[0])
+    for profile in pygambit.nash.enummixed_solve(game, rational=True).equilibria:
         for kept, player in zip(left, game.players, strict=True):
-            assert all(i in kept for i, (_, p) in enumerate(profile[player]) if p > 0)
+            assert all(kept[0, i] for i, (_, p) in enumerate(profile[player]) if p > 0)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=24, max_size=24), st.permutations(range(3)))
+def test_elimination_leaves_nothing_dominated_in_any_order(
+    entries: list[int], order: list[int]
+) -> None:
+    payoffs = np.array(entries).reshape(1, 2, 4, 3)
+    rows, columns = (kept[0] for kept in undominated(payoffs))
+    part = payoffs[0][:, rows][:, :, columns]
+    for table in (part[0], part[1].T):
+        assert not any((table > own).all(axis=1).any() for own in table)
+    permuted = undominated(payoffs[..., order])
+    assert list(permuted[0][0]) == list(rows)
+    assert list(permuted[1][0]) == list(columns[order])
 
 
 # Planted mistakes
