@@ -7,21 +7,24 @@ matter.
 
 *The argument.* Let ``limit`` be the profile opposite to the optimum, and gainʲ(x) what agent j's
 action in it pays more than its other one, where the other agent plays its own with probability x;
-gainʲ is linear. If gainʲ(1/2) > 0 and gainʲ(1) > 0 for both agents, every soft reply to the box
-x ∈ [1/2, 1]² lies inside it, at 1/(1 + exp(−gainʲ/α)) ≥ 1/(1 + exp(−δ/α)) > 1/2, δ the least gain
-on the box. Uniform play is in the box. So for every α > 0 the learners stay in it, as do all fixed
-points that they can reach, and the branch of logit equilibria from uniform play (α = ∞) cannot
-leave it, for no equilibrium lies on its inner border; as α → 0 all of them tend to ``limit``. In a
-symmetric game gainʲ(1/2) > 0 says that the limit risk-dominates (Harsanyi and Selten 1988).
+gainʲ is linear. Let gainʲ(1/2) ≥ 0 for both agents, > 0 for one, and gainʲ(1) > 0 for both. Then
+the soft replies to the box x ∈ [1/2, 1]² lie in it, and none of its inner border is a fixed point.
+Uniform play is in the box. So for every α > 0 the learners stay in it, and so does the branch of
+logit equilibria from uniform play (α = ∞). The agent with gain(1/2) > 0 always replies with at
+least 1/(1 + exp(−δ/α)) on the limit, δ its least gain on the box; that tends to 1 as α → 0, and
+with it the other's reply. In a symmetric game the condition says that the limit risk-dominates
+(Harsanyi and Selten 1988).
 
 *The smallest games*, by the largest payoff in whole numbers from 0 (``smallest``):
 
 - payoffs 0 and 1: each agent is paid for what the *other* one does. No soft learner ever leaves
   uniform play, which is worth half of the optimum. (Every profile is an equilibrium.)
-- 3, the smallest with two strict equilibria, the limit worse for both: the stag hunt
-  (3, 0; 2, 2). All hunt hares.
-- 4, the smallest in which the limit is no saddle point either: (4, 0; 2, 3), so that no reading of
-  Nash Q's assumption selects it.
+- 3, the smallest with two strict equilibria: nine games, one of them symmetric, the stag hunt
+  (3, 0; 2, 2). All hunt hares. With payoffs up to 2, two strict equilibria and the other one worse
+  for both, it pays 1 at the other one, 0 beside it, and at most 1 beside the optimum's 2: no agent
+  ever leaves uniform play for it.
+- In two of the nine the limit is no saddle point either, so that no reading of Nash Q's assumption
+  selects it. The smallest symmetric game of that kind is (4, 0; 2, 3).
 
 *The conditioned form*, πʲ(aʲ|o) ∝ exp(Qʲ(aʲ, o)/α) with o drawn from the other's average play, has
 one stationary average play, by two linear equations (``conditioned_play``); at α = 1/log b it is
@@ -71,13 +74,14 @@ def gains(payoffs: Array) -> tuple[Array, Array]:
 
 
 def wrong_limit(payoffs: Array) -> Any:
-    """Whether (0, 0) is a global optimum and the soft learners' limit is (1, 1); shape [...].
+    """Whether (0, 0) is an optimum and the learners' limit (1, 1) is worse for both; shape [...].
 
     By the argument of the module: sufficient, not necessary.
     """
     half, end = gains(payoffs)
-    inside = ((half > 0) & (end > 0)).all(axis=-1)
-    return inside & optimal(payoffs)
+    inside = ((half >= 0) & (end > 0)).all(axis=-1) & (half > 0).any(axis=-1)
+    worse = (payoffs[..., 1, 1] < payoffs[..., 0, 0]).all(axis=-1)
+    return inside & worse & optimal(payoffs)
 
 
 def optimal(payoffs: Array) -> Any:
@@ -96,14 +100,14 @@ def stays_uniform(payoffs: Array) -> Any:
 
 
 def strict(payoffs: Array) -> Any:
-    """Whether (0, 0) and (1, 1) are strict equilibria and (1, 1) is worse for both; shape [...]."""
+    """Whether (0, 0) and (1, 1) are strict equilibria; shape [...]."""
     one = (payoffs[..., 0, 0, 0] > payoffs[..., 0, 1, 0]) & (
         payoffs[..., 1, 0, 0] > payoffs[..., 1, 0, 1]
     )
     other = (payoffs[..., 0, 1, 1] > payoffs[..., 0, 0, 1]) & (
         payoffs[..., 1, 1, 1] > payoffs[..., 1, 1, 0]
     )
-    return one & other & (payoffs[..., 1, 1] < payoffs[..., 0, 0]).all(axis=-1)
+    return one & other
 
 
 def limit_is_saddle(payoffs: Array) -> Any:
@@ -122,11 +126,11 @@ class Smallest:
     games: Array
 
 
-def smallest(criterion: Criterion, most: int = 4) -> Smallest:
+def smallest(criterion: Criterion, most: int = 4, *, symmetric_only: bool = False) -> Smallest:
     """All failing 2×2 games with payoffs in 0..N for the least N ≤ ``most`` at which there is one.
 
-    any: uniform play is never left, or the limit is (1, 1); strict: the limit is (1, 1), worse for
-    both, and both are strict equilibria; no-saddle: and the limit is no saddle point.
+    any: uniform play is never left, or the limit is (1, 1); strict: the limit is (1, 1), and both
+    are strict equilibria; no-saddle: and the limit is no saddle point.
     """
     for payoff in range(1, most + 1):
         numbers = np.arange(payoff + 1)
@@ -136,6 +140,8 @@ def smallest(criterion: Criterion, most: int = 4) -> Smallest:
         ).reshape(-1, 2, 2)
         pairs = np.stack(np.broadcast_arrays(tables[:, None], tables[None]), axis=2)
         games = pairs.reshape(-1, 2, 2, 2).astype(float)
+        if symmetric_only:
+            games = games[(games[:, 0] == np.swapaxes(games[:, 1], 1, 2)).all(axis=(1, 2))]
         if criterion == "any":
             fails = wrong_limit(games) | stays_uniform(games)
         else:

@@ -138,11 +138,11 @@ def check_wrong_limit(certificate: dict[str, Any]) -> tuple[Fraction, Fraction]:
     def plays(j: int, x: Fraction) -> list[Fraction]:  # agent j plays ``limit`` with probability x
         return [x, 1 - x] if limit[j] == 0 else [1 - x, x]
 
-    for j in range(2):
-        ends = [gain(own[j], limit[j], plays(1 - j, x)) for x in (half[0], Fraction(1))]
-        demand(min(ends) > 0, "some soft reply leaves the box of the limit")
-    # so for every α the soft replies stay in the box, and are at least 1/(1 + e^(−least gain/α))
-    values = best
+    starts = [gain(own[j], limit[j], half) for j in range(2)]
+    ends = [gain(own[j], limit[j], plays(1 - j, Fraction(1))) for j in range(2)]
+    demand(min(starts) >= 0 < max(starts) and min(ends) > 0, "some soft reply leaves the box")
+    # so for every α the soft replies stay in the box; as α → 0, first one and then both tend to 1
+    values, most = best, log(Fraction(2))[1]  # L_α(u) ≤ max u + α log 2
     for row in certificate["enclosures"]:
         alpha, boxes, values = rational(row["alpha"]), rational(row["boxes"]), []
         demand(alpha > 0, "alpha: not above 0")
@@ -152,7 +152,7 @@ def check_wrong_limit(certificate: dict[str, Any]) -> tuple[Fraction, Fraction]:
             low, high = chance(replies[0])[0], chance(replies[1])[1]
             demand(half[0] <= boxes[j][0] <= low <= high <= boxes[j][1] <= 1, "not into the box")
             top = max(max(mean(own[j], other)) for other in others)
-            values.append(top + alpha * log(Fraction(2))[1])  # L_α(u) ≤ max u + α log 2
+            values.append(top + alpha * most)
     demand(all(x < y for x, y in zip(values, best, strict=True)), "no worse than the optimum")
     return best[0], values[0]
 
