@@ -32,12 +32,15 @@ class Nash:
 
 def run_nash(command: Nash) -> int:
     """Solve one parsed command's game; returns the exit code."""
+    from bounds.progress import progress
     from tabular.gamefile import load_game
     from tabular.nash_values import solve
     from tabular.selection import parse_selection
 
     game = load_game(command.game)
-    solution = solve(game, parse_selection(command.selection, game.n))
+    selection = parse_selection(command.selection, game.n)
+    with progress() as bar:
+        solution = solve(game, selection, bar)
     if command.json:
         print(json.dumps(as_json(solution), ensure_ascii=False))
     else:

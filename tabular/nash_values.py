@@ -28,11 +28,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import comb
 from typing import Any
 
 import numpy as np
 
 from bounds.numbers import Array, InputError
+from bounds.progress import Progress
 from tabular.arrays import is_exact_array
 from tabular.equilibria import check_solvable, selected
 from tabular.exploitability import (
@@ -58,8 +60,9 @@ NEAR = 1e-7
 MAX_DENOMINATOR = 10_000
 #: How often rational policies are replaced by the selected equilibria at their values.
 EXACT_ROUNDS = 4
-#: Largest exact game that is solved exactly, in states.
+#: Largest exact game that is solved exactly: states, and stage games' pairs of supports in all.
 MAX_EXACT_STATES = 200
+MAX_EXACT_SYSTEMS = 200_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,24 +111,30 @@ class _Found:
     residual: Any = 0
 
 
-def solve(game: StochasticGame, selection: Selection) -> Solution:
-    """Solve ``game`` with the stated selection of stage equilibria.
+def solve(game: StochasticGame, selection: Selection, bar: Progress | None = None) -> Solution:
+    """Solve ``game`` with the stated selection of stage equilibria; ``bar`` shows the iterations.
 
     ``InputError`` where a stage game on the way has no such equilibrium, or is too large.
     """
+    bar = bar or Progress()
     if game.n == 1:
         return _described(game, _decision_process(game), selection)
     if is_zero_sum(game) and selection.name != "global-optimum":
-        found = _shapley(as_float(game), selection)
+        found = _shapley(as_float(game), selection, bar)
     else:
         check_solvable(game.actions)
-        found = _iterated(as_float(game), selection)
-    if game.is_exact and game.n_states <= MAX_EXACT_STATES:
+        found = _iterated(as_float(game), selection, bar)
+    if game.is_exact and _is_small(game):
         exact = _exact_policies(game, found.policies, selection)
         if exact is not None:
             story = (found.method, "converged", 0, found.iterations, found.residual)
             return _described(game, _Found(exact, *story), selection)
     return _described(as_float(game), found, selection)
+
+
+def _is_small(game: StochasticGame) -> bool:
+    systems = comb(sum(game.actions), game.actions[0]) if game.n == 2 else game.joint_actions
+    return game.n_states <= MAX_EXACT_STATES and game.n_states * systems <= MAX_EXACT_SYSTEMS
 
 
 def _described(game: StochasticGame, found: _Found, selection: Selection) -> Solution:
@@ -160,8 +169,8 @@ def _decision_process(game: StochasticGame) -> _Found:
     return _Found((policy,), "policy-iteration", iterations=response.rounds)
 
 
-def _shapley(game: StochasticGame, selection: Selection) -> _Found:
-    solved = value_iteration(game)
+def _shapley(game: StochasticGame, selection: Selection, bar: Progress) -> _Found:
+    solved = value_iteration(game, bar=bar)
     policies = solved.policies
     try:
         check_solvable(game.actions)
@@ -173,16 +182,15 @@ def _shapley(game: StochasticGame, selection: Selection) -> _Found:
     return _Found(policies, "shapley", iterations=solved.iterations, residual=solved.residual)
 
 
-def _iterated(game: StochasticGame, selection: Selection) -> _Found:
+def _iterated(game: StochasticGame, selection: Selection, bar: Progress) -> _Found:
     """Nash value iteration on a float game."""
     values = np.zeros((game.n, game.n_states))
     seen: dict[bytes, int] = {values.tobytes(): 0}
     limit = 2 * contraction_steps(float(game.gamma), TOLERANCE)
     status, period, residual = "limit", 0, np.inf
-    iterations = 0
     policies: Policies = ()
-    while iterations < limit:
-        iterations += 1
+    iterations = 0
+    for iterations in bar.over(range(1, limit + 1), "Nash value iteration"):
         policies, after = _stage(game, values, selection, iterations)
         residual = float(np.abs(after - values).max())
         values = after

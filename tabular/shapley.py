@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from bounds.numbers import Array, InputError
+from bounds.progress import Progress
 from tabular.exploitability import Exploitability, stage_payoffs
 from tabular.game import StochasticGame
 from tabular.matrix_games import best_guarantee, solve_matrix
@@ -80,8 +81,10 @@ def contraction_steps(gamma: Any, tolerance: float) -> int:
     return max(1, ceil(log(tolerance * (1 - gamma)) / log(gamma)))
 
 
-def value_iteration(game: StochasticGame, tolerance: float = TOLERANCE) -> ZeroSumSolution:
-    """Shapley's value iteration from V = 0, in floats.
+def value_iteration(
+    game: StochasticGame, tolerance: float = TOLERANCE, bar: Progress | None = None
+) -> ZeroSumSolution:
+    """Shapley's value iteration from V = 0, in floats; ``bar`` shows the iterations.
 
     ``tolerance`` is the error aimed at as a part of max |R| / (1 − γ). ``InputError`` for games
     that are not zero-sum.
@@ -93,12 +96,15 @@ def value_iteration(game: StochasticGame, tolerance: float = TOLERANCE) -> ZeroS
     aim = tolerance * float(np.abs(played.reward).max()) / (1 - gamma)
     values = np.zeros(played.n_states)
     limit = contraction_steps(gamma, tolerance) + 1
-    iterations, residual = 0, np.inf
-    while iterations < limit and gamma * residual / (1 - gamma) > aim / 2:
+    steps = (bar or Progress()).over(range(1, limit + 1), "Shapley's iteration")
+    iterations = 0
+    for _ in steps:
         iterations += 1
         after = best_guarantee(_matrices(played, values))[1]
         residual = float(np.abs(after - values).max())
         values = after
+        if gamma * residual / (1 - gamma) <= aim / 2:
+            break
     last = solve_matrix(_matrices(played, values))
     # one more step, whose change and gap are known: it gives the bound
     change = float(np.abs(last.guaranteed - values).max())

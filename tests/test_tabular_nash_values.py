@@ -262,7 +262,7 @@ def test_known_values(name: str, selection: str, values: tuple[Any, ...]) -> Non
     assert (found.regret == 0).all()
 
 
-@given(games(), st.sampled_from(NAMES))
+@given(gammas.flatmap(lambda gamma: games(gamma=gamma)), st.sampled_from(NAMES))
 def test_answers_describe_their_policies(game: StochasticGame, name: str) -> None:
     found, refusal = solved_or_not(game, name)
     if found is None:
