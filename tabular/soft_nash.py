@@ -14,7 +14,8 @@ L_α(x) lies in [max x, max x + α log m] for m entries, and γ-discounting sums
 - *Zero-sum games, every agent for itself*: at any fixed point of all agents learning at once
   (``tabular.soft_agents``), 0 ≤ Vʲ − V₀ʲ ≤ α log|A|/(1 − γ). Agent j's soft value is at least what
   it can secure, and both values add up to no more than the discounted entropies,
-  α (log|A⁰| + log|A¹|)/(1 − γ).
+  α (log|A⁰| + log|A¹|)/(1 − γ). Attained where the opponent has one action; how much of it can be
+  reached against more is open.
 
 So where they are fixed points at all, they are within α log|A|/(1 − γ) of Nash Q's values. For
 independent agents in other games that is false, global optimum or not: ``tabular.soft_limit``.
