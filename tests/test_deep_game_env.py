@@ -150,8 +150,12 @@ def test_climb_cuts_actions_and_its_equilibria_are_best_replies() -> None:
     assert far.played.tolist() == [[[1, 1]]]
 
 
-def test_what_is_refused() -> None:
+def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     game = unequal_game()
+    with monkeypatch.context() as patch:
+        patch.setattr("deep.game_env.MOST", 200)
+        with pytest.raises(InputError, match=r"^game: 216 transition probabilities; an env"):
+            GameEnv(game)
     with pytest.raises(InputError, match=r"^episode_steps: 0 is not a whole number, 1 or more$"):
         GameEnv(game, episode_steps=0)
     with pytest.raises(TypeError, match="random"):

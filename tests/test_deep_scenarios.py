@@ -170,6 +170,8 @@ def test_indices_and_one_hots_are_inverse() -> None:
     assert torch.equal(one_hot(spaces, chosen(spaces, actions), actions.dtype), actions)
     counts = chosen(spaces, actions)[..., 0, 0].flatten().bincount(minlength=5)
     assert stats.chisquare(counts.numpy()).pvalue > 1e-6
+    with pytest.raises(TypeError, match="no indices"):
+        chosen([Box(2)], actions)
     numbers = random_actions([Box(2, -1, 1)], streams([0], "actions"), 4000)
     assert stats.kstest(numbers[0, :, 0, 1].numpy(), stats.uniform(-1, 2).cdf).pvalue > 1e-6
 
