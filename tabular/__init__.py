@@ -14,5 +14,6 @@ The public names live in their modules, so that importing one costs only what it
 - ``certificate.refutation``, ``verify``, ``search.evolve``, ``audit.run_audit``
 - ``stage_game``, ``equilibria.selected``, ``matrix_games.solve_matrix``, ``nash_values.solve``,
   ``exploitability.exploitability``, ``gamefile.load_game``
+- ``soft_q.solve``, ``soft_models``, ``soft_agents``, ``soft_nash``, ``soft_limit``, ``verify_soft``
 - ``strategies``: Hypothesis strategies for tests of your own (needs hypothesis)
 """

@@ -194,6 +194,10 @@ def wrong_axis(x: Array, alpha: float) -> Array:
     return weights / weights.sum(axis=-2, keepdims=True)
 
 
+def entropy_outside(q: Array, others: Array, alpha: float, form: Any) -> Array:
+    return printed_values(q, others, 0.9, alpha, form) / 0.9
+
+
 def tilted() -> World:
     rng = np.random.default_rng(2)
     game = garnet((3, 2), 4, 2, rng)
@@ -236,6 +240,7 @@ def test_the_right_operator_passes() -> None:
         ("softmax", wrong_axis),
         ("ahead", lambda w, v: w.reward + 0.8 * (w.transition @ v)),
         ("log_sum_exp", lambda x, alpha: x.max(-1) + alpha * np.log(x.shape[-1])),
+        ("soft_values", entropy_outside),
     ],
 )
 def test_a_wrong_operator_is_caught(name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
