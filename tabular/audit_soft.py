@@ -6,43 +6,32 @@ reading they are about. Refuted rows have certificates that ``tabular.verify_sof
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bounds import proofs_learners, proofs_soft, soft
 from bounds.claims import Claim
-from bounds.files import write_json
-from bounds.numbers import Array
-from bounds.proofs import Proof
-from tabular import soft_agents, soft_limit, soft_models, soft_nash, verify_soft
+from tabular import soft_agents, soft_models
 from tabular.arrays import exact_array
 from tabular.audit_beyond import DISCOUNTS, ERRORS, draw
+from tabular.audit_soft_nash import nash_claims
+from tabular.audit_soft_rows import PAPER, ROUNDING, SIX, TEMPERATURES, claim, proved, refuted
 from tabular.case import Case
-from tabular.game import StochasticGame
 from tabular.policy import random_policies
 from tabular.random_games import garnet, garnet_arrays
-from tabular.shapley import value_iteration
 from tabular.small_games import matching_pennies
 from tabular.soft_printed import printed_cycle
 from tabular.soft_q import FORMS, backup, world
 
 _F = Fraction
-_PAPER = "Zhang et al., IJCAI 2021, Section 5.2"
-_SIX, _SEVEN = f"{_PAPER}, Theorem 6", f"{_PAPER}, Theorem 7"
-TEMPERATURES = (0.0, 0.01, 0.1, 1.0, 10.0)
 #: Samples of every state and joint action in the learning curve, and its runs.
 SIZES, RUNS = tuple(2**i for i in range(7, 16)), 300
 #: The slopes that are nearer to −1/2 than to −1/3 and −1.
 RATES = (-3 / 4, -5 / 12)
-#: Room for rounding in ratios to bounds: values reach 10³ and systems 1/(1 − γ) = 100, so that
-#: errors are about 10⁻¹¹, and the least bounds are about 10⁻⁴.
-ROUNDING = 1e-6
 
 
 def soft_claims(folder: Path, seed: int, count: int) -> list[Claim]:
@@ -56,21 +45,19 @@ def soft_claims(folder: Path, seed: int, count: int) -> list[Claim]:
         learned_claim(seed),
         *all_agents_claims(folder, seed, count),
         printed_claim(folder),
-        *limit_claims(folder),
-        common_claim(seed, count),
-        zero_sum_claim(seed, count),
+        *nash_claims(folder, seed, count),
     ]
 
 
 def theorem6_claim(contraction: Claim, distance: Claim) -> Claim:
     """The reading for one agent among fixed opponents: what both rows say, together."""
     parts = (contraction, distance)
-    return _claim(
+    return claim(
         "theorem6",
         "with any learned dynamics and opponent models, soft Q iteration of one agent among fixed "
         "opponents converges, by gamma a step, to values within coupling-sup of the true ones, for "
         "every temperature",
-        _SIX,
+        SIX,
         "proved" if all(part.status == "proved" for part in parts) else "open",
         {
             "steps": [step for part in parts for step in part.evidence["steps"]],
@@ -97,11 +84,11 @@ def contraction_claim(seed: int, count: int) -> Claim:
             ratio = moved[0].max(axis=(-3, -2, -1)) / (case.gamma * apart)
             worst, pairs = max(worst, float(ratio.max())), pairs + ratio.size
             least = min(least, float((moved[1] / case.gamma).min()))
-    return _proved(
+    return proved(
         "theorem6-contraction",
         "soft Q iteration contracts with factor gamma in the sup norm, conditioned on the "
         "opponents' actions or independent of them, and with no smaller factor",
-        _SIX,
+        SIX,
         proofs_soft.soft_contraction,
         worst <= 1 + ROUNDING and abs(least - 1) <= ROUNDING,
         {"pairs": pairs, "worst_ratio": worst},
@@ -120,11 +107,11 @@ def distance_claim(seed: int, count: int) -> Claim:
             for value, bound in zip((found.v, found.q), bounds, strict=True):
                 worst = max(worst, float((value / bound).max()))
         games += len(case.initial)
-    return _proved(
+    return proved(
         "theorem6-distance",
         "max |V* - V^*| <= span [1/(1 - gamma) - c_bar/(1 - gamma rho)] and max |Q* - Q^*| <= "
         "span gamma (1 - rho)/((1 - gamma)(1 - gamma rho)), for every temperature",
-        _SIX,
+        SIX,
         proofs_soft.soft_distance,
         worst <= 1 + ROUNDING,
         {"games": games, "worst_ratio": worst},
@@ -149,10 +136,10 @@ def attained_claim(seed: int, count: int) -> Claim:
             value = soft_models.distance(soft_models.in_floats(case), warm, form).v
             largest = max(largest, abs(value / float(bounds[0]) - 1))
     fine = not missed and largest <= ROUNDING
-    return _claim(
+    return claim(
         "theorem6-distance-attained",
         "both bounds are equalities on a family of games, for every temperature",
-        _SIX,
+        SIX,
         "tested" if fine else "open",
         {
             "games": count,
@@ -174,11 +161,11 @@ def learned_claim(seed: int) -> Claim:
     low, middle, high = soft_models.median_band(curve.rates)
     bands = soft_models.median_band(curve.distance)
     held = bool((curve.distance <= curve.bound).all())
-    return _claim(
+    return claim(
         "theorem6-learned-models",
         "the fixed point under models learned from n samples of every state and action is at a "
         "distance of the order n^(-1/2)",
-        _SIX,
+        SIX,
         "tested" if held and RATES[0] < low <= high < RATES[1] else "open",
         {
             "runs": RUNS,
@@ -197,10 +184,10 @@ def all_agents_claims(folder: Path, seed: int, count: int) -> Iterator[Claim]:
     pennies = matching_pennies().reward.reshape(2, 2, 2)
     start = [exact_array([_F(3, 4), _F(1, 4)])] * 2
     certificate = soft_agents.cycle_certificate(pennies, _F(3), start, "theorem6-all-agents")
-    yield _refuted(
+    yield refuted(
         "theorem6-all-agents",
         "soft Q iteration of all agents at once converges in every game, at every temperature",
-        _SIX,
+        SIX,
         folder,
         certificate,
         "matching pennies at alpha = 1/log 3 goes round four profiles",
@@ -213,22 +200,22 @@ def all_agents_claims(folder: Path, seed: int, count: int) -> Iterator[Claim]:
             worst, games = max(worst, ratio), games + count
     cycle = proofs_learners.pennies_cycle()
     sharp = soft.sufficient_alpha(2, _F(0), _F(2)) == 1 == soft_agents.stage_alpha(pennies)
-    yield _proved(
+    yield proved(
         "theorem6-all-agents-condition",
         "all agents at once contract if alpha > (n - 1) span R/(2 (1 - gamma)^2); in matching "
         "pennies with gamma = 0 that is alpha > 1, and below 1 no run but the equilibrium's "
         "converges",
-        _SIX,
+        SIX,
         proofs_learners.soft_agents,
         worst <= 1 + ROUNDING and cycle.holds and sharp,
         {"games": games, "worst_ratio": worst, "pennies": list(cycle.steps)},
         f"{games:,} games, largest factor {worst:.4f} beta",
     )
-    yield _proved(
+    yield proved(
         "theorem6-all-agents-slow-steps",
         "in Shapley's game with alpha < 1/6 the equilibrium repels all agents at once, however "
         "slowly the policies move",
-        _SIX,
+        SIX,
         proofs_learners.shapley_repels,
         True,
         {},
@@ -259,125 +246,15 @@ def joint_ratio(
 def printed_claim(folder: Path) -> Claim:
     """Eq. (5) as printed goes to and fro."""
     certificate = printed_cycle(_F(1, 10), _F(1), _F(31, 5), 99, "theorem6-printed-target")
-    return _refuted(
+    return refuted(
         "theorem6-printed-target",
         "with the target of Eq. (5) as printed, the entropy outside gamma, soft Q iteration "
         "converges in every game",
-        f"{_PAPER}, Eq. (5)",
+        f"{PAPER}, Eq. (5)",
         folder,
         certificate,
         "100 actions, gamma = 1/10: to and fro between two intervals",
     )
-
-
-def limit_claims(folder: Path) -> Iterator[Claim]:
-    """Theorem 7 for independent learners, refuted: the soft limit is not what Nash Q selects."""
-    yield _refuted(
-        "theorem7",
-        "independent soft learners lead to Nash Q-learning's values as alpha -> 0, if every stage "
-        "game has a global optimum (for joint maximisers and zero-sum games see the rows below)",
-        _SEVEN,
-        folder,
-        soft_limit.limit_certificate(soft_limit.NO_SADDLE, "theorem7"),
-        "2x2 game (4, 0; 2, 3): the limit pays 3, is no saddle point, and Nash Q has 4",
-    )
-    weak = soft_limit.limit_certificate(soft_limit.SMALLEST, "theorem7-general-sum")
-    verify_soft.verify(weak)
-    found = soft_limit.smallest("strict")
-    alone = soft_limit.smallest("strict", symmetric_only=True)
-    least = soft_limit.smallest("any")
-    only = len(alone.games) == 1 and (alone.games[0] == soft_limit.STAG_HUNT).all()
-    yield _refuted(
-        "theorem7-general-sum",
-        "in games with a global optimum and other strict equilibria the soft limit is the optimum",
-        _SEVEN,
-        folder,
-        soft_limit.limit_certificate(soft_limit.STAG_HUNT, "theorem7-general-sum"),
-        f"the stag hunt (3, 0; 2, 2), {'the only symmetric one' if only else 'one'} of "
-        f"{len(found.games)} among {found.examined:,} games with payoffs 0..{found.payoff}, the "
-        f"least; where equilibria need not be strict, payoffs 0..{least.payoff} are enough",
-    )
-
-
-def common_claim(seed: int, count: int) -> Claim:
-    """Common payoffs and global optima, for agents that maximise over joint actions."""
-    rng = np.random.default_rng([seed, 25])
-    worst, lowest, games = 0.0, np.inf, 0
-    for gamma in map(float, DISCOUNTS):
-        arrays = garnet_arrays((2, 3), 4, 2, rng, batch=(count,))
-        reward = arrays.reward[:, 0].copy()
-        reward[0] = reward[0, 0, 0]  # a constant one, which attains the bound
-        hard = soft_nash.team(gamma, arrays.transition, reward, 0)
-        for alpha in TEMPERATURES[1:]:
-            warm = soft_nash.team(gamma, arrays.transition, reward, alpha)
-            share = (warm.v - hard.v) / soft.nash_gap(alpha, np.log(6), gamma)
-            worst, lowest = max(worst, float(share.max())), min(lowest, float(share.min()))
-        games += count
-    return _proved(
-        "theorem7-common-payoff",
-        "for agents that maximise over joint actions, common payoffs or stage games with global "
-        "optima: V_0 <= V_alpha <= V_0 + alpha log|A|/(1 - gamma), the values of Nash Q being V_0",
-        _SEVEN,
-        proofs_soft.soft_to_nash,
-        worst <= 1 + ROUNDING and lowest >= -ROUNDING,
-        {"games": games, "worst_ratio": worst, "least_ratio": lowest},
-        f"{games:,} games, {abs(round(lowest, 4)):.4f} to {worst:.4f} of the bound",
-    )
-
-
-def zero_sum_claim(seed: int, count: int) -> Claim:
-    """Zero-sum games against Shapley's values: one soft saddle, and agents for themselves."""
-    rng = np.random.default_rng([seed, 26])
-    shares: list[Array] = []
-    own: list[Array] = []
-    gamma, log_actions = 0.5, float(np.log(2))
-    arrays = garnet_arrays((2, 2), 3, 2, rng, batch=(min(count, 40),))
-    values = np.stack([_shapley_values(arrays, i, gamma) for i in range(len(arrays.initial))])
-    zero_sum = np.stack([arrays.reward[:, 0], -arrays.reward[:, 0]], axis=1)
-    for alpha in (0.05, 0.2, 1.0):
-        warm = soft_nash.soft_shapley(gamma, (2, 2), arrays.transition, zero_sum[:, 0], alpha)
-        shares.append((warm.values - values) / soft.nash_gap(alpha, log_actions, gamma))
-        steps = soft_agents.at_once(
-            gamma, (2, 2), arrays.transition, zero_sum, alpha, rate=min(0.5, alpha / 4)
-        )
-        *_, before, last = islice(steps, 1500)
-        still = np.abs(last.q - before.q).max(axis=(-3, -2, -1)) <= 1e-9
-        soft_values = soft_agents.values_of(last, (2, 2), alpha)
-        gap = soft.nash_gap(alpha, 2 * log_actions, gamma)
-        gains = np.stack([soft_values[:, 0] - values, soft_values[:, 1] + values])
-        own.append((gains / gap)[:, still].ravel())
-    inside = [np.concatenate([x.ravel() for x in part]) for part in (shares, own)]
-    fine = (
-        np.abs(inside[0]).max() <= 1 + ROUNDING
-        and inside[1].min() >= -ROUNDING
-        and inside[1].max() <= 1 + ROUNDING
-    )
-    games = 3 * len(arrays.initial)
-    return _proved(
-        "theorem7-zero-sum",
-        "in zero-sum games the value with both entropies is within "
-        "alpha log max|Aj|/(1 - gamma) of Shapley's, and at every fixed point of all agents at "
-        "once 0 <= V - V_0 <= alpha log|A|/(1 - gamma)",
-        _SEVEN,
-        proofs_soft.soft_to_nash,
-        bool(fine),
-        {
-            "games": games,
-            "saddle": [float(inside[0].min()), float(inside[0].max())],
-            "own": [float(inside[1].min()), float(inside[1].max())],
-            "fixed_points": len(inside[1]) // 6,
-        },
-        f"{games:,} games: {inside[0].min():.3f} to {inside[0].max():.3f} of the bound; "
-        f"{len(inside[1]) // 6} fixed points: {inside[1].min():.3f} to {inside[1].max():.3f}",
-    )
-
-
-def _shapley_values(arrays: Any, index: int, gamma: float) -> Array:
-    reward = arrays.reward[index, 0]
-    game = StochasticGame(
-        (2, 2), arrays.transition[index], np.stack([reward, -reward]), arrays.initial[index], gamma
-    )
-    return value_iteration(game).values
 
 
 def _batches(rng: np.random.Generator, count: int) -> Iterator[tuple[Case, float]]:
@@ -406,41 +283,3 @@ def _batches(rng: np.random.Generator, count: int) -> Iterator[tuple[Case, float
                 ),
                 alpha,
             )
-
-
-def _claim(name: str, statement: str, source: str, status: Any, evidence: dict[str, Any]) -> Claim:
-    return Claim(name, statement, source + ", our reading", status, evidence)
-
-
-def _proved(
-    name: str,
-    statement: str,
-    source: str,
-    prove: Callable[[], Proof],
-    measured: bool,
-    evidence: dict[str, Any],
-    words: str,
-) -> Claim:
-    """Proved if the proof holds and what was measured agrees with it; open otherwise."""
-    proof = prove()
-    words = words if measured else f"{words}, which CONTRADICTS it"
-    summary = f"{proof.summary}; {words}" if words else proof.summary
-    status = "proved" if proof.holds and measured else "open"
-    steps = {"summary": summary, "steps": list(proof.steps)}
-    return _claim(name, statement, source, status, evidence | steps)
-
-
-def _refuted(
-    name: str, statement: str, source: str, folder: Path, certificate: dict[str, Any], words: str
-) -> Claim:
-    """Write ``certificate`` after the independent checker has accepted it."""
-    left, right = verify_soft.verify(json.loads(json.dumps(certificate)))
-    path = write_json(folder / "certificates" / f"{name}.json", certificate)
-    relative = path.relative_to(folder).as_posix()
-    evidence = {
-        "certificate": relative,
-        "left": float(left),
-        "right": float(right),
-        "summary": f"{relative}: {words}",
-    }
-    return _claim(name, statement, source, "refuted", evidence)

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from bounds import soft
-from tabular import audit_soft, soft_agents, soft_limit, soft_models, soft_nash, soft_q
+from tabular import (
+    audit_soft,
+    audit_soft_nash,
+    soft_agents,
+    soft_limit,
+    soft_models,
+    soft_nash,
+    soft_q,
+)
 from tabular.verify_soft import Rejected, verify
 
 COUNT = 4
@@ -47,7 +55,7 @@ def test_a_smaller_bound_is_contradicted(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_smaller_gap_is_contradicted(monkeypatch: pytest.MonkeyPatch) -> None:
     right = soft.nash_gap
     monkeypatch.setattr(soft, "nash_gap", lambda *args: half(right(*args)))
-    assert audit_soft.common_claim(1, COUNT).status == "open"
+    assert audit_soft_nash.common_claim(1, COUNT).status == "open"
 
 
 def test_a_wrong_backup_is_contradicted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +87,7 @@ def test_a_wrong_saddle_is_contradicted(monkeypatch: pytest.MonkeyPatch) -> None
         )
 
     monkeypatch.setattr(soft_nash, "soft_shapley", shifted)
-    assert audit_soft.zero_sum_claim(1, COUNT).status == "open"
+    assert audit_soft_nash.zero_sum_claim(1, COUNT).status == "open"
 
 
 def test_models_that_do_not_learn_leave_the_row_open(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,5 +107,5 @@ def test_a_false_certificate_stops_the_audit(
     wrong = soft_limit.limit_certificate(soft_limit.NO_SADDLE, "theorem7") | {"optimum": [1, 1]}
     monkeypatch.setattr(soft_limit, "limit_certificate", lambda payoffs, claim: wrong)
     with pytest.raises(Rejected):
-        list(audit_soft.limit_claims(tmp_path))
+        list(audit_soft_nash.limit_claims(tmp_path))
     assert not list(tmp_path.iterdir())
