@@ -135,8 +135,8 @@ class Oracle:
 
     def step(self, actions: Array) -> Array:
         """Act; the rewards in the convention of ``deep``."""
-        # landmarks on one point: 0/0 for a force on what cannot move
-        with np.errstate(invalid="ignore"):
+        # landmarks on one point: a force of 0/0 or 1/0 on what cannot move
+        with np.errstate(divide="ignore", invalid="ignore"):
             for agent, action in zip(self.world.agents, actions, strict=True):
                 self.env.step(self.as_mpe2(agent, action))
         rewards = np.array([self.env.rewards[agent.name] for agent in self.world.agents])
