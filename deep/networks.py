@@ -120,7 +120,14 @@ class Networks:
                     yield shared.expand(end - start, -1, -1), layers
 
     def _layers_of(self, start: int, end: int) -> Layers:
-        return tuple((weight[start:end], bias[start:end]) for weight, bias in self.layers)
+        if (start, end) not in self._views:
+            views = tuple((weight[start:end], bias[start:end]) for weight, bias in self.layers)
+            self._views[start, end] = views
+        return self._views[start, end]
+
+    @cached_property
+    def _views(self) -> dict[tuple[int, int], Layers]:
+        return {}
 
     @cached_property
     def layers(self) -> Layers:

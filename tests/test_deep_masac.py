@@ -305,7 +305,7 @@ def test_independent_critics_do_not_see_the_others() -> None:
 @pytest.mark.parametrize("central", [True, False])
 @pytest.mark.parametrize("team", ["equal", "several"])
 def test_expected_policy_gradients_are_those_of_all_own_actions(team: str, central: bool) -> None:
-    """Their mean over the other choices' draws is the gradient of E Σ_a π(a|s)(α log π(a|s) − Q)."""
+    """Their mean over other choices' draws is the gradient of E Σ_a π(a|s)(α log π(a|s) − Q)."""
     shape = TEAMS[team]
     learner: Any = build(
         "masac", shape, [0], torch.float64, central=central, hidden=(8, 6), alpha=0.7
@@ -490,10 +490,10 @@ def errors_of_control() -> tuple[float, float]:
 
 
 def test_one_agent_reaches_the_exact_soft_q_and_policy() -> None:
-    # later steps average the draws of the next action, not quite: measured here 0.037 of values up
-    # to 7, and 0.004
+    # smaller steps average the draws of the next action, not quite: measured here 0.073, of values
+    # up to 8.2, and 0.0024
     by_q, by_policy = errors_of_control()
-    assert by_q < 0.1
+    assert by_q < 0.15
     assert by_policy < 0.01
 
 
@@ -512,7 +512,7 @@ def test_mutants_reach_something_else(
 ) -> None:
     monkeypatch.setattr(losses, name, mutant)
     by_q, by_policy = errors_of_control()
-    assert max(by_q / 0.1, by_policy / 0.01) > 3, (by_q, by_policy)
+    assert max(by_q / 0.15, by_policy / 0.01) > 3, (by_q, by_policy)
 
 
 def test_central_critics_reach_the_exact_soft_q_of_fixed_policies() -> None:
@@ -528,7 +528,7 @@ def test_central_critics_reach_the_exact_soft_q_of_fixed_policies() -> None:
         gain = (joint * reward[agent]).sum((1, 2)) + ALPHA * entropy
         v = np.linalg.solve(np.eye(3) - GAMMA * chain, gain)
         exact = reward[agent] + GAMMA * transition @ v
-        # as above; measured here 0.071
+        # as above; measured here 0.087, of values up to 6.3
         assert np.abs(q[run, agent] - exact).max() < 0.15
 
 
@@ -538,8 +538,8 @@ def test_temperatures_hold_the_entropy() -> None:
     )
     _, policy = said_of_all(learner, 3)
     entropy = -(policy * np.log(policy)).sum(-1)[:, 0]
-    # the batch has every state equally often; α still moves by up to 2% a step
-    assert np.abs(entropy.mean(-1) - 0.5 * math.log(3)).max() < 0.05
+    # every state is as frequent in the batch; α still moves by up to 2% a step: measured here 0.038
+    assert np.abs(entropy.mean(-1) - 0.5 * math.log(3)).max() < 0.1
     assert float((learner.log_alpha.detach().exp() - ALPHA).abs().max()) > 0.05
 
 
