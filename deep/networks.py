@@ -59,11 +59,13 @@ class Networks:
     def first(self, x: Tensor) -> Tensor:
         """W₁x + b₁, shape [run, group, member, row, number], without gradients."""
         with torch.no_grad():
-            parts = [
-                product(rows, weight.mT).add_(bias)
-                for rows, ((weight, bias), *_) in self.blocks(x.flatten(0, 1), self.axes[2])
-            ]
-            return _joined(parts).view(*self.axes, *_rows(x), -1)
+            sums = x.new_empty(self.axes.numel(), x.shape[2], self.sizes[1])
+            start = 0
+            for rows, ((weight, bias), *_) in self.blocks(x.flatten(0, 1), self.axes[2]):
+                part = sums[start : start + len(rows)]
+                torch.add(product(rows, weight.mT), bias, out=part)
+                start += len(rows)
+            return sums.view(*self.axes, *sums.shape[1:])
 
     def after_first(self, first: Tensor) -> Tensor:
         """The outputs for ``first`` in place of W₁x + b₁, with a gradient for ``first`` alone."""
@@ -73,29 +75,22 @@ class Networks:
     def shifted(self, first: Tensor, shifts: Tensor) -> Tensor:
         """The single output for first + shifts_k, all k: [run, group, member, row, k], no gradient.
 
-        shifts: [run, group, member, k, number]. By relu(x + c) = max(x, −c) + c a shift or a bias
-        passes through a layer as a number of the unit, so that each costs one pass over the rows.
+        shifts: [run, group, member, k, number].
         """
         with torch.no_grad():
-            x, constants = first.flatten(0, 2), [shifts.flatten(0, 2)]
-            for weight, bias in self.layers[1:]:
-                constants.append(product(constants[-1], weight.mT).add_(bias))
-            least = [torch.neg(c) for c in constants[:-1]]
-            outputs, start = [], 0
-            for rows, ((_, _), *layers) in self.blocks(x):
-                end = start + len(rows)
-                space = torch.empty_like(rows)
-                for k in range(shifts.shape[3]):
-                    lower = [c[start:end, k : k + 1] for c in least]
-                    h = torch.maximum(rows, lower[0], out=space)
-                    for (weight, _), limit in zip(layers[:-1], lower[1:], strict=True):
-                        h = product(h, weight.mT)
-                        torch.maximum(h, limit, out=h)
-                    outputs.append(product(layers[-1][0], h.mT))
-                start = end
-            count = shifts.shape[3]
-            blocks = [torch.cat(outputs[i : i + count], 1) for i in range(0, len(outputs), count)]
-            return _joined(blocks).add_(constants[-1]).mT.view(*first.shape[:-1], -1)
+            shift, count = shifts.flatten(0, 2), shifts.shape[3]
+            blocks, start = [], 0
+            for rows, layers in self.blocks(first.flatten(0, 2)):
+                own, space = shift[start : start + len(rows)], torch.empty_like(rows)
+                start += len(rows)
+                outputs = [
+                    _hidden_and_output(
+                        torch.add(rows, own[:, k : k + 1], out=space).relu_(), layers[1:]
+                    )[1]
+                    for k in range(count)
+                ]
+                blocks.append(torch.cat(outputs, 1))
+            return _joined(blocks).mT.view(*first.shape[:-1], -1)
 
     def blocks(self, rows: Tensor, members: int = 1) -> Iterator[tuple[Tensor, Layers]]:
         """``rows[network, row, number]`` and the layers, by blocks of networks that fit the cache.
@@ -166,6 +161,7 @@ def networks(
     Weights and biases are uniform on ±1/√(numbers that their unit reads).
     inputs: numbers that a group really reads, where its input is padded with zeros.
     """
+    _keep_memory()
     size = _size(sizes)
     drawn = streams.uniform(groups, members, size)
     start = 0
@@ -178,6 +174,15 @@ def networks(
         start += count
     drawn[..., start:] = 0
     return Networks(tuple(sizes), drawn.to(device, dtype).requires_grad_())
+
+
+def _keep_memory() -> None:
+    """Have glibc keep freed memory of the process, up to 64 MiB, for the next layers.
+
+    It does so once a block of nearly 32 MiB was freed (mallopt(3), dynamic threshold); otherwise
+    every update asks the system for its pages anew. Nothing is written to the block.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
