@@ -28,12 +28,14 @@ from bounds.proofs import opponent_term_bracket
 from bounds.published import BOUNDS, names
 from bounds.tree import formula_text
 from tabular.audit_games import SHAPES, catalogue_cases, corner_cases, random_batches
+from tabular.audit_nash_q import nash_q_claims
 from tabular.audit_soft import soft_claims
 from tabular.audit_theory import theory_claims
 from tabular.audit_verdicts import judged
 from tabular.case import Case
 from tabular.certificate import opponent_term, refutation, save
 from tabular.check import check
+from tabular.climb_proof import climb_claims
 from tabular.search import evolve, simplest_refutation
 from tabular.tally import Record, Tally
 
@@ -119,6 +121,8 @@ def conclude(tally: Tally, folder: Path, seed: int, scale: float, bar: Progress)
     count = max(5, round(ATTAINING * scale))
     theory = [c for _ in bar.over(range(1), "theory") for c in theory_claims(folder, seed, count)]
     theory += [c for _ in bar.over(range(1), "soft Q") for c in soft_claims(folder, seed, count)]
+    theory += [c for _ in bar.over(range(1), "Nash Q") for c in nash_q_claims(seed, count)]
+    theory += climb_claims()
     claims = []
     for name in bar.over(names(), "certificates"):
         records = [r for r in tally.records.values() if r.bound.name == name]

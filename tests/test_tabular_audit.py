@@ -45,8 +45,11 @@ PROVED = {
     "theorem6-all-agents-slow-steps",
     "theorem7-common-payoff",
     "theorem7-zero-sum",
+    "nash-q-rate",
+    "climb-unique-equilibrium",
 }
 ATTAINED = {
+    "nash-q-convergence",
     "coupling-joint-policies",
     "theorem6-distance-attained",
     "theorem6-learned-models",

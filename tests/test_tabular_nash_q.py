@@ -1,9 +1,11 @@
 """Nash Q-learning against a plain reference, exact values, and the conditions of its theorem."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounds.numbers import Array, InputError
-from tabular import climb, nash_q, nash_q_grid
+from tabular import audit_nash_q, climb, nash_q, nash_q_grid, nash_q_record
+from tabular.audit_nash_q import slow_rate
 from tabular.catalogue import find
 from tabular.exploitability import stage_payoffs
 from tabular.game import StochasticGame
@@ -27,6 +30,7 @@ from tabular.small_games import repeated
 from tabular.stage_game import is_global_optimum, is_saddle, regret
 from tabular.support_enumeration import support_enumeration
 
+ROOT = Path(__file__).parents[1]
 NAMES = ("first", "second", "best:0", "best:1")
 
 
@@ -445,6 +449,77 @@ def test_learning_a_grid_game() -> None:
         policy = greedy(learned, name, j, legal)
         assert policy.sum(axis=-1) == pytest.approx(np.ones(policy.shape[:-1]))
         assert not policy[:, ~legal[j]].any()
+
+
+# The ledger and the record
+
+
+def test_the_rate_is_proved_and_the_code_obeys_it() -> None:
+    proof = slow_rate()
+    assert proof.holds
+    assert len(proof.steps) == 5
+    gamma = Fraction(99, 100)
+    game = repeated([[[1]], [[1]]], gamma)
+    learned = nash_q.nash_q(game, ["first"], rng(), runs=1, episodes=1, steps=300)
+    left = 1 - learned.tables.ravel()[0] * (1 - float(gamma))
+    assert left >= float(gamma) * 300 ** (float(gamma) - 1)
+
+
+def test_convergence_is_tested() -> None:
+    claim = audit_nash_q.convergence_claim(3, 1)
+    assert claim.status == "tested"
+    assert claim.evidence["runs"] == claim.evidence["assumption_held"] == 20
+    assert claim.evidence["grid_game_1"]["assumption_held"] == 0
+
+
+def without_grid_game(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"runs": 0, "assumption_held": 0, "joint_optimal_path": 0.0}
+    monkeypatch.setattr(audit_nash_q, "_grid", lambda seed, episodes: row)
+
+
+def test_learners_that_break_the_assumption_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    opposed = audit_nash_q._opposed
+
+    def general(draw: np.random.Generator) -> tuple[StochasticGame, str]:
+        game, name = opposed(draw)
+        return replace(game, reward=draw.normal(size=game.reward.shape)), name
+
+    monkeypatch.setattr(audit_nash_q, "_opposed", general)
+    without_grid_game(monkeypatch)
+    assert audit_nash_q.convergence_claim(3, 1).status == "open"
+
+
+def test_wrong_values_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_grid_game(monkeypatch)
+    exact = audit_nash_q._exact_table
+    monkeypatch.setattr(audit_nash_q, "_exact_table", lambda game, name: 0.8 * exact(game, name))
+    assert audit_nash_q.convergence_claim(3, 1).status == "open"
+
+
+def test_records_are_written_and_can_be_written_again(tmp_path: Path) -> None:
+    manifest = nash_q_record.record(tmp_path / "nash_q", runs=2, episodes=3)
+    written = {path.name: path.read_text("utf-8") for path in manifest.parent.iterdir()}
+    assert set(written) == {"manifest.json", "results.json", "tables.md"}
+    results = json.loads(written["results.json"])
+    assert [result["game"] for result in results] == ["grid-game-1", "grid-game-2"]
+    for result in results:
+        assert len(result["pairs"]) == 16
+        assert [row["learner"] for row in result["learners"]] == list(LEARNERS)
+    assert written["tables.md"] == nash_q_record.tables(results)
+    nash_q_record.record(tmp_path / "nash_q", runs=2, episodes=3)
+    assert (manifest.parent / "results.json").read_text("utf-8") == written["results.json"]
+
+
+def test_the_record_in_the_repository_is_whole() -> None:
+    folder = ROOT / "notebooks" / "data" / "nash_q"
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    results = json.loads((folder / "results.json").read_text("utf-8"))
+    assert manifest["command"] == nash_q_record.COMMAND
+    assert (folder / "tables.md").read_text("utf-8") == nash_q_record.tables(results)
+    for result in results:
+        assert (result["runs"], result["episodes"]) == (manifest["runs"], manifest["episodes"])
+        exact = nash_q_record._equilibria(result["game"])
+        assert result["equilibria"] == exact
 
 
 # Bad input
