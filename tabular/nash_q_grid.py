@@ -32,7 +32,7 @@ from tabular.game import StochasticGame, joint_action, split_action
 from tabular.grid_games import GOALS, moves_on_the_grid
 from tabular.nash_q import Learned, nash_q
 from tabular.nash_q_stage import Legal, used_equilibria
-from tabular.nash_values import solve
+from tabular.nash_values import Solution, solve
 from tabular.policy import Policies
 from tabular.selection import parse_selection
 from tabular.shapley import as_float
@@ -77,6 +77,11 @@ def published_game(name: str) -> tuple[StochasticGame, Legal]:
     )
 
 
+@lru_cache(maxsize=8)
+def _solution(name: str, selection: str) -> Solution:
+    return solve(published_game(name)[0], parse_selection(selection, 2))
+
+
 def start(game: StochasticGame) -> int:
     """The state in which every episode starts."""
     return int(np.flatnonzero(game.initial)[0])
@@ -87,8 +92,7 @@ def equilibrium_table(name: str, selection: str) -> Array:
 
     ``InputError`` where Nash value iteration with it does not settle on one.
     """
-    game, _ = published_game(name)
-    found = solve(game, parse_selection(selection, 2))
+    game, found = published_game(name)[0], _solution(name, selection)
     if not found.exact:
         raise InputError(
             f"selection: {selection}: value iteration of {name} ends with {found.status}, not with "
@@ -155,9 +159,8 @@ def play(name: str, policies: Sequence[Array]) -> Played:
 
 def optimal_payoffs(name: str) -> list[tuple[float, float]]:
     """What both earn from the start on joint optimal paths."""
-    pairs = []
-    for selection in ("best:0", "best:1"):
-        game, _ = published_game(name)
-        values = solve(game, parse_selection(selection, 2)).values[:, start(game)]
-        pairs.append((float(values[0]), float(values[1])))
-    return sorted(set(pairs))
+    at = start(published_game(name)[0])
+    solutions = [_solution(name, selection) for selection in ("best:0", "best:1")]
+    return sorted(
+        {(float(own[at]), float(other[at])) for own, other in (s.values for s in solutions)}
+    )
