@@ -15,5 +15,6 @@ The public names live in their modules, so that importing one costs only what it
 - ``stage_game``, ``equilibria.selected``, ``matrix_games.solve_matrix``, ``nash_values.solve``,
   ``exploitability.exploitability``, ``gamefile.load_game``
 - ``soft_q.solve``, ``soft_models``, ``soft_agents``, ``soft_nash``, ``soft_limit``, ``verify_soft``
+- ``nash_q.nash_q``, ``nash_q_grid``, ``nash_q_record``; ``climb``, ``climb_proof``
 - ``strategies``: Hypothesis strategies for tests of your own (needs hypothesis)
 """

@@ -1,12 +1,14 @@
-"""Pictures about equilibria: the reward surfaces of Climb."""
+"""Pictures about equilibria: the reward surfaces of Climb, what Nash Q-learners met and reached."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from bounds.plots import new_figure
+from bounds.numbers import InputError
+from bounds.plots import curve, new_figure
 from tabular import climb
 
 #: Points along each axis of a surface.
@@ -51,3 +53,60 @@ def climb_surfaces() -> Any:
         "star: the only equilibrium   ring: the other landmark   dashed: best reply", fontsize=9
     )
     return figure
+
+
+def stage_game_conditions(results: Sequence[dict[str, Any]]) -> Any:
+    """Figure: how often the equilibrium used was a global optimum or a saddle, over the episodes.
+
+    ``results`` are those of ``nash_q_record``; one column a game. The convergence theorem wants one
+    of the two shares to be 1 throughout.
+    """
+    _some(results)
+    figure, _ = new_figure(4.2 * len(results), 5.6)
+    figure.clear()
+    panels = figure.subplots(2, len(results), sharex="col", sharey=True, squeeze=False)
+    rows = (("optimum-used", "at a global optimum"), ("saddle-used", "at a saddle point"))
+    for column, result in zip(panels.T, results, strict=True):
+        for axes, (flag, words) in zip(column, rows, strict=True):
+            for number, learner in enumerate(result["learners"]):
+                shares = np.array(learner["conditions"][flag])
+                ends = np.arange(1, len(shares) + 1) * result["episodes"] / len(shares)
+                curve(axes, ends, shares, number, learner["learner"])
+            axes.set_ylim(0, 1.02)
+            axes.set_ylabel(f"updates {words}", fontsize=8)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.grid(alpha=0.3, linewidth=0.6)
+        column[0].set_title(result["game"], fontsize=9)
+        column[-1].set_xlabel("episodes")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    return figure
+
+
+def joint_optimal_paths(results: Sequence[dict[str, Any]]) -> Any:
+    """Figure: share of runs in which a pair of learners ends on a joint optimal path."""
+    _some(results)
+    figure, _ = new_figure(4.6 * len(results), 4.4)
+    figure.clear()
+    panels = figure.subplots(1, len(results), squeeze=False)[0]
+    for axes, result in zip(panels, results, strict=True):
+        kinds = list(dict.fromkeys(row["agents"][0] for row in result["pairs"]))
+        shares = np.zeros((len(kinds), len(kinds)))
+        for row in result["pairs"]:
+            shares[tuple(kinds.index(kind) for kind in row["agents"])] = row["joint_optimal_path"]
+        axes.imshow(shares, vmin=0, vmax=1, cmap="viridis")
+        for (i, j), share in np.ndenumerate(shares):
+            colour = "black" if share > 0.6 else "white"
+            axes.text(j, i, f"{share:.0%}", ha="center", va="center", color=colour, fontsize=9)
+        names = [kind.replace(" Nash", "\nNash") for kind in kinds]
+        axes.set_xticks(range(len(kinds)), names, fontsize=8)
+        axes.set_yticks(range(len(kinds)), names, fontsize=8)
+        axes.set_xlabel("agent 1")
+        axes.set_ylabel("agent 0")
+        axes.set_title(f"{result['game']}, {result['runs']} runs", fontsize=9)
+    return figure
+
+
+def _some(results: Sequence[dict[str, Any]]) -> None:
+    if not results:
+        raise InputError("results: empty; give those of tabular.nash_q_record")

@@ -24,6 +24,7 @@ from tabular.nash_q_grid import LEARNERS, equilibrium_table, greedy, play, publi
 from tabular.nash_q_monitors import FLAGS, flags
 from tabular.nash_q_stage import Legal, closed, enumerated, used_equilibria
 from tabular.nash_values import solve
+from tabular.plots_nash import joint_optimal_paths, stage_game_conditions
 from tabular.random_games import coordination, garnet
 from tabular.selection import parse_selection
 from tabular.small_games import repeated
@@ -520,6 +521,22 @@ def test_the_record_in_the_repository_is_whole() -> None:
         assert (result["runs"], result["episodes"]) == (manifest["runs"], manifest["episodes"])
         exact = nash_q_record._equilibria(result["game"])
         assert result["equilibria"] == exact
+
+
+def test_pictures_show_the_record() -> None:
+    path = ROOT / "notebooks" / "data" / "nash_q" / "results.json"
+    results = json.loads(path.read_text("utf-8"))
+    shown = stage_game_conditions(results)
+    assert len(shown.axes) == 4
+    first = shown.axes[0].lines[0]
+    assert list(first.get_ydata()) == results[0]["learners"][0]["conditions"]["optimum-used"]
+    assert first.get_xdata()[-1] == results[0]["episodes"]
+    for axes, result in zip(joint_optimal_paths(results).axes, results, strict=True):
+        written = [text.get_text() for text in axes.texts]
+        assert written == [f"{row['joint_optimal_path']:.0%}" for row in result["pairs"]]
+    for draw in (stage_game_conditions, joint_optimal_paths):
+        with pytest.raises(InputError, match="results: empty"):
+            draw([])
 
 
 # Bad input
