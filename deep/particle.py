@@ -197,7 +197,7 @@ class ParticleEnv:
         )
 
     def frame(self, state: State, size: int = 240) -> Array:
-        """A picture of one world: landmarks, goals ringed in their agents' colour, agents."""
+        """A picture of a world: landmarks, goals ringed in their agents' colour, agents, words."""
         agents, landmarks = self.scenario.agents, self.scenario.landmarks
         marks = state.landmark.tolist()
         discs = [_disc(body, p) for body, p in zip(landmarks, marks, strict=True)]
