@@ -19,7 +19,7 @@ from torch import Tensor
 
 from deep.distributions import Categorical
 from deep.learner import Shape
-from deep.networks import Networks, networks, product
+from deep.networks import Networks, networks
 from deep.seeding import Streams
 
 
@@ -47,40 +47,26 @@ class Critics:
         """Q [run, agent, twin, row], with gradients for the parameters."""
         return self._by_agent(self.stack(inputs))
 
-    def first(self, inputs: Tensor) -> Tensor:
-        """The first layer's sums [run, agent, twin, row, number]; no gradient."""
-        return self._split(self.stack.first(inputs))
-
-    def moved(self, first: Tensor, difference: Tensor) -> Tensor:
+    def moved(self, inputs: Tensor, difference: Tensor) -> Tensor:
         """Q [run, agent, twin, row] where agent i alone adds ``difference`` to its action.
 
         difference[run, agent, row, number], which gets a gradient.
         """
-        own = self._own_weights
-        change = torch.matmul(difference.unsqueeze(2), own.mT)
-        return self._by_agent(self.stack.after_first((first + change).view(self._wide(first))))
+        outputs = self.stack.moved(inputs, self._twice(difference), self._own_weights)
+        return self._by_agent(outputs)
 
-    def options(self, first: Tensor, actions: Tensor, own: Tensor, policy: Categorical) -> Tensor:
+    def options(self, inputs: Tensor, actions: Tensor, own: Tensor, policy: Categorical) -> Tensor:
         """Q [run, agent, twin, row, option] where agent i alone takes each option; no gradient.
 
-        actions[run, agent, row, number]: what is in ``first``. own: what the agent's choices other
+        actions[run, agent, row, number]: what is in ``inputs``. own: what the agent's choices other
         than the option's are set to.
         """
         with torch.no_grad():
-            own_weights = self._own_weights
-            flat = own_weights.flatten(0, 2)
-            said = []
+            weights, said = self._own_weights, []
             for options, others in policy.others:
                 kept = own * others.to(own.dtype).unsqueeze(1) - actions
-                rows = kept.unsqueeze(2).expand(-1, -1, first.shape[2], -1, -1).flatten(0, 2)
-                base = product(rows, flat.mT).view_as(first).add_(first)
-                shifts = own_weights[..., options.start : options.stop].mT
-                wide = base.view(self._wide(base))
-                said.append(
-                    self.stack.shifted(wide, shifts.reshape(*wide.shape[:3], *shifts.shape[3:]))
-                )
-            table = torch.cat(said, -1) if len(said) > 1 else said[0]
-            return self._split(table)
+                said.append(self.stack.options(inputs, self._twice(kept), weights, options))
+            return self._split(torch.cat(said, -1) if len(said) > 1 else said[0])
 
     @property
     def copied(self) -> Critics:
@@ -95,13 +81,12 @@ class Critics:
 
     @property
     def _own_weights(self) -> Tensor:
-        """The first layer's weights of the agent's own action, [run, agent, twin, unit, number]."""
-        weight = self.stack.layers[0][0]
-        agents, twins = self.shape.agents, self.twins
-        weight = weight.view(-1, agents, twins, *weight.shape[1:])
+        """The first layer's weights of the own action, [run, group, member, unit, number]."""
+        weight = self._split(self.stack.layers[0][0].unflatten(0, self.stack.axes))
         columns, present = self._own_columns
-        index = columns[:, None, None].expand(len(weight), -1, twins, weight.shape[3], -1)
-        return weight.gather(-1, index) * present[:, None, None].to(weight.dtype)
+        index = columns[:, None, None].expand(len(weight), -1, self.twins, weight.shape[3], -1)
+        own = weight.gather(-1, index) * present[:, None, None].to(weight.dtype)
+        return own.view(self._wide(own))
 
     @cached_property
     def _own_columns(self) -> tuple[Tensor, Tensor]:
@@ -142,6 +127,11 @@ class Critics:
     def _wide(self, split: Tensor) -> tuple[int, ...]:
         """The shape of [run, agent, twin, ...] as [run, group, member, ...]."""
         return (*self.stack.parameters.shape[:3], *split.shape[3:])
+
+    def _twice(self, change: Tensor) -> Tensor:
+        """[run, agent, row, number] for every twin, as [run, group, member, row, number]."""
+        each = change.unsqueeze(2).expand(-1, -1, self.twins, -1, -1)
+        return each.reshape(self._wide(each))
 
     def _by_agent(self, outputs: Tensor) -> Tensor:
         return self._split(outputs).squeeze(-1)

@@ -109,7 +109,7 @@ class MaddpgLearner:
         said = self.policies.outputs(batch.observations, streams)
         own, _ = self.policies.head.relaxed(said, streams)
         change = own - batch.actions.transpose(1, 2)
-        q = self.critics.moved(self.critics.first(seen), change).amin(2)
+        q = self.critics.moved(seen, change).amin(2)
         return losses.deterministic_policy_loss(q, said, self.settings.penalty)
 
     def state(self) -> dict[str, Tensor]:

@@ -124,15 +124,14 @@ class MasacLearner:
         """The policies' losses [run, agent], and their mean entropies."""
         policy, actions = self.policies.head, batch.actions.transpose(1, 2)
         said = self.policies.outputs(batch.observations, streams)
-        first = self.critics.first(seen)
         if isinstance(policy, Categorical) and policy.outputs <= self.settings.expect_up_to:
             chances, logs = policy.probabilities(said)
             own = policy.sample(said.detach(), streams)[0] if policy.several else actions
-            q = self.critics.options(first, actions, own, policy).amin(2)
+            q = self.critics.options(seen, actions, own, policy).amin(2)
             entropy = -(chances.detach() * logs.detach()).sum(-1)
             return losses.expected_policy_loss(chances, logs, q, alpha), entropy.mean(-1)
         own, entropy = policy.relaxed(said, streams)
-        q = self.critics.moved(first, own - actions).amin(2)
+        q = self.critics.moved(seen, own - actions).amin(2)
         return losses.sampled_policy_loss(q, entropy, alpha), entropy.detach().mean(-1)
 
     def state(self) -> dict[str, Tensor]:

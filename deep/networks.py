@@ -7,9 +7,9 @@ stack's parameters [run, group, member, number], so that an optimiser, a norm or
 one elementwise operation.
 
 Networks are differentiated by hand, in few passes over the rows: ``Networks.__call__`` has a
-gradient for the parameters and none for the input, ``Networks.after_first`` has one for its input
-and none for the parameters. Neither computes what is not asked for, so an actor's step through a
-critic never pays for that critic's gradient.
+gradient for the parameters and none for the input, ``Networks.moved`` has one for a change of the
+input and none for the parameters. Neither computes what is not asked for, so an actor's step
+through a critic never pays for that critic's gradient.
 
 A run's numbers are, bit for bit on one thread of a CPU, those that it has alone: a batched product
 takes the matrices one by one, rows of parameters start at multiples of 64 bytes, and what goes
@@ -56,69 +56,66 @@ class Networks:
         output: Tensor = _Network.apply(self.parameters, x, self)
         return output
 
-    def first(self, x: Tensor) -> Tensor:
-        """W₁x + b₁, shape [run, group, member, row, number], without gradients."""
-        with torch.no_grad():
-            sums = x.new_empty(self.axes.numel(), x.shape[2], self.sizes[1])
-            start = 0
-            for rows, ((weight, bias), *_) in self.blocks(x.flatten(0, 1), self.axes[2]):
-                part = sums[start : start + len(rows)]
-                torch.add(product(rows, weight.mT), bias, out=part)
-                start += len(rows)
-            return sums.view(*self.axes, *sums.shape[1:])
+    def moved(self, x: Tensor, change: Tensor, weights: Tensor) -> Tensor:
+        """The outputs for W₁x + b₁ + weights · change, with a gradient for ``change`` alone.
 
-    def after_first(self, first: Tensor) -> Tensor:
-        """The outputs for ``first`` in place of W₁x + b₁, with a gradient for ``first`` alone."""
-        output: Tensor = _AfterFirst.apply(first, self)
+        change[run, group, member, row, c], weights[run, group, member, unit, c]: the networks of a
+        group read the same ``x``, and here each has some of it changed, by itself.
+        """
+        output: Tensor = _Moved.apply(change, x, weights, self)
         return output
 
-    def shifted(self, first: Tensor, shifts: Tensor) -> Tensor:
-        """The single output for first + shifts_k, all k: [run, group, member, row, k], no gradient.
+    def options(self, x: Tensor, change: Tensor, weights: Tensor, options: range) -> Tensor:
+        """The single output for W₁x + b₁ + weights · (change + e_k), k of ``options``, no gradient.
 
-        shifts: [run, group, member, k, number].
+        Shape [run, group, member, row, k], arguments as in ``moved``. Only what comes after the
+        first layer's products is computed for every k.
         """
         with torch.no_grad():
-            shift, count = shifts.flatten(0, 2), shifts.shape[3]
-            blocks, start = [], 0
-            for rows, layers in self.blocks(first.flatten(0, 2)):
-                own, space = shift[start : start + len(rows)], torch.empty_like(rows)
-                start += len(rows)
-                outputs = [
+            outputs = []
+            for part, rows, layers in self._blocks_of(x):
+                own = weights.flatten(0, 2)[part]
+                sums = _changed(rows, layers, change.flatten(0, 2)[part], own)
+                space = torch.empty_like(sums)
+                each = [
                     _hidden_and_output(
-                        torch.add(rows, own[:, k : k + 1], out=space).relu_(), layers[1:]
+                        torch.add(sums, own[:, None, :, k], out=space).relu_(), layers[1:]
                     )[1]
-                    for k in range(count)
+                    for k in options
                 ]
-                blocks.append(torch.cat(outputs, 1))
-            return _joined(blocks).mT.view(*first.shape[:-1], -1)
+                outputs.append(torch.cat(each, 1))
+            return _joined(outputs).mT.view(*self.axes, x.shape[2], -1)
 
-    def blocks(self, rows: Tensor, members: int = 1) -> Iterator[tuple[Tensor, Layers]]:
-        """``rows[network, row, number]`` and the layers, by blocks of networks that fit the cache.
-
-        members: networks, one after another, that share an entry of ``rows``.
-        """
+    def _blocks_of(self, x: Tensor) -> Iterator[tuple[slice, Tensor, Layers]]:
+        """``x[network, row, number]`` and the layers, by blocks of networks that fit the cache."""
+        rows, members = x.flatten(0, 1), self.axes[2]
         count = len(rows) * members
         size = count
-        if rows.device.type == "cpu":
-            size = max(1, BLOCK // (rows.shape[1] * max(self.sizes[1:])))
-        if members == 1:
+        if x.device.type == "cpu":
+            size = max(1, BLOCK // (x.shape[2] * max(self.sizes[1:])))
+        if members == 1 or size >= count:
+            shared = self._shared(rows)
             for start in range(0, count, size):
-                yield rows[start : start + size], self._layers_of(start, start + size)
-        elif size == count:
-            shared = rows.unsqueeze(1).expand(-1, members, -1, -1).flatten(0, 1)
-            yield shared, self.layers
-        else:
-            for entry, shared in enumerate(rows):
-                for start in range(0, members, size):
-                    end = min(start + size, members)
-                    layers = self._layers_of(entry * members + start, entry * members + end)
-                    yield shared.expand(end - start, -1, -1), layers
+                part = slice(start, start + size)
+                yield part, shared[part], self._layers_of(part)
+            return
+        for entry, shared in enumerate(rows):
+            for start in range(0, members, size):
+                end = min(start + size, members)
+                part = slice(entry * members + start, entry * members + end)
+                yield part, shared.expand(end - start, -1, -1), self._layers_of(part)
 
-    def _layers_of(self, start: int, end: int) -> Layers:
-        if (start, end) not in self._views:
-            views = tuple((weight[start:end], bias[start:end]) for weight, bias in self.layers)
-            self._views[start, end] = views
-        return self._views[start, end]
+    def _shared(self, rows: Tensor) -> Tensor:
+        members = self.axes[2]
+        if members == 1:
+            return rows
+        return rows.unsqueeze(1).expand(-1, members, -1, -1).flatten(0, 1)
+
+    def _layers_of(self, part: slice) -> Layers:
+        key = (part.start, part.stop)
+        if key not in self._views:
+            self._views[key] = tuple((weight[part], bias[part]) for weight, bias in self.layers)
+        return self._views[key]
 
     @cached_property
     def _views(self) -> dict[tuple[int, int], Layers]:
@@ -202,53 +199,55 @@ class _Network(Function):
     @staticmethod
     def forward(ctx: Any, parameters: Tensor, x: Tensor, stack: Networks) -> Tensor:
         kept, outputs = [], []
-        for rows, layers in stack.blocks(x.flatten(0, 1), stack.axes[2]):
+        for part, rows, layers in stack._blocks_of(x):
             hidden, output = _hidden_and_output(rows, layers)
-            kept.append((rows, layers, hidden))
+            kept.append((part, rows, layers, hidden))
             outputs.append(output)
         if parameters.requires_grad:
             ctx.kept, ctx.stack = kept, stack
-        return _joined(outputs).mT.view(*stack.axes, *_rows(x), -1)
+        return _joined(outputs).mT.view(*stack.axes, x.shape[2], -1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        g = gradient.flatten(0, 2)
-        parts, start = [], 0
-        for rows, layers, hidden in ctx.kept:
-            parts.append(_gradient(g[start : start + len(rows)], rows, layers, hidden))
-            start += len(rows)
-        flat = _joined(parts)
-        total = ctx.stack.parameters.shape[-1]
-        zeros = flat.new_zeros(len(flat), total - flat.shape[1])
-        return torch.cat((flat, zeros), 1).view_as(ctx.stack.parameters), None, None
+        whole, g = torch.zeros_like(ctx.stack.parameters), gradient.flatten(0, 2)
+        by_network = whole.flatten(0, 2)
+        for part, *block in ctx.kept:
+            own = _gradient(g[part], *block)
+            by_network[part, : own.shape[1]] = own
+        return whole, None, None
 
 
-class _AfterFirst(Function):
-    """The first layer's sums → outputs."""
+class _Moved(Function):
+    """change → outputs."""
 
     @staticmethod
-    def forward(ctx: Any, first: Tensor, stack: Networks) -> Tensor:
+    def forward(ctx: Any, change: Tensor, x: Tensor, weights: Tensor, stack: Networks) -> Tensor:
         ctx.kept, outputs = [], []
-        for rows, layers in stack.blocks(first.flatten(0, 2)):
-            start = rows.relu()
+        for part, rows, layers in stack._blocks_of(x):
+            own = weights.flatten(0, 2)[part]
+            start = _changed(rows, layers, change.flatten(0, 2)[part], own).relu_()
             hidden, output = _hidden_and_output(start, layers[1:])
-            ctx.kept.append(([start, *hidden], layers))
+            ctx.kept.append((part, own, layers, [start, *hidden]))
             outputs.append(output)
-        return _joined(outputs).mT.view(*first.shape[:-1], -1)
+        return _joined(outputs).mT.view(*stack.axes, x.shape[2], -1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        flat = gradient.flatten(0, 2)
-        parts, start = [], 0
-        for hidden, layers in ctx.kept:
-            g = flat[start : start + len(hidden[0])]
-            start += len(hidden[0])
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        flat, parts = gradient.flatten(0, 2), []
+        for part, own, layers, hidden in ctx.kept:
+            g = flat[part]
             for (weight, _), below in zip(reversed(layers[1:]), reversed(hidden), strict=True):
                 g = _through(g, weight, below)
-            parts.append(g)
-        return _joined(parts).view(*gradient.shape[:-1], -1), None
+            parts.append(product(g, own))
+        return _joined(parts).view(*gradient.shape[:-1], -1), None, None, None
+
+
+def _changed(x: Tensor, layers: Layers, change: Tensor, weights: Tensor) -> Tensor:
+    """W₁x + b₁ + weights · change, [network, row, unit]."""
+    weight, bias = layers[0]
+    return product(x, weight.mT).add_(bias).add_(product(change, weights.mT))
 
 
 def _hidden_and_output(x: Tensor, layers: Layers) -> tuple[list[Tensor], Tensor]:
@@ -280,10 +279,6 @@ def _through(g: Tensor, weight: Tensor, below: Tensor) -> Tensor:
 
 def _joined(blocks: list[Tensor]) -> Tensor:
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
-
-
-def _rows(x: Tensor) -> tuple[int]:
-    return (x.shape[-2],)
 
 
 def _size(sizes: Sequence[int]) -> int:

@@ -246,8 +246,8 @@ def test_options_are_what_the_critic_says_of_them(team: str, central: bool) -> N
     judges = critics(shape, central, 2, (8, 6), streams([0, 1], "initialise"), torch.float64, "cpu")
     batch, head = data(shape, [0, 1], 7), Categorical(shape.spaces)  # type: ignore[arg-type]
     own = random_actions(shape.spaces, streams([0, 1], "own"), 7, torch.float64).transpose(1, 2)
-    first = judges.first(judges.inputs(batch.observations, batch.actions))
-    said = judges.options(first, batch.actions.transpose(1, 2), own, head)
+    seen = judges.inputs(batch.observations, batch.actions)
+    said = judges.options(seen, batch.actions.transpose(1, 2), own, head)
     for agent, space in enumerate(shape.spaces):
         assert isinstance(space, Choices)
         start = 0
@@ -269,17 +269,17 @@ def test_an_agent_moves_alone(team: str, central: bool) -> None:
     judges = critics(shape, central, 2, (8, 6), streams([0, 1], "initialise"), torch.float64, "cpu")
     batch = data(shape, [0, 1], 7)
     own = random_actions(shape.spaces, streams([0, 1], "own"), 7, torch.float64).transpose(1, 2)
-    first = judges.first(judges.inputs(batch.observations, batch.actions))
+    seen = judges.inputs(batch.observations, batch.actions)
     change = (own - batch.actions.transpose(1, 2)).requires_grad_()
-    said = judges.moved(first, change)
+    said = judges.moved(seen, change)
     for agent in range(shape.agents):
         actions = batch.actions.clone()
         actions[:, :, agent] = own[:, agent]
         true = judges(judges.inputs(batch.observations, actions))[:, agent]
         torch.testing.assert_close(said[:, agent], true, rtol=0, atol=1e-12)
-    assert torch.autograd.gradcheck(lambda x: judges.moved(first, x), change)
+    assert torch.autograd.gradcheck(lambda x: judges.moved(seen, x), change)
     assert torch.autograd.grad(
-        judges.moved(first, change).sum(), judges.stack.parameters, allow_unused=True
+        judges.moved(seen, change).sum(), judges.stack.parameters, allow_unused=True
     ) == (None,)
 
 
@@ -314,7 +314,7 @@ def test_expected_policy_gradients_are_those_of_all_own_actions(team: str, centr
     said = learner.policies.outputs(batch.observations, streams([0], "none"))
     said = said.detach().requires_grad_()
     alpha = learner.log_alpha.detach().exp()
-    first = learner.critics.first(learner.critics.inputs(batch.observations, batch.actions))
+    seen = learner.critics.inputs(batch.observations, batch.actions)
     actions = batch.actions.transpose(1, 2)
     chances, logs = head.probabilities(said)
     estimate, exact = torch.zeros_like(said), torch.zeros_like(said)
@@ -326,7 +326,7 @@ def test_expected_policy_gradients_are_those_of_all_own_actions(team: str, centr
             own[:, agent] = action
             log_chance = head.log_probability(said, own)[:, agent]
             chance = log_chance.exp()
-            table = learner.critics.options(first, actions, own, head).amin(2)
+            table = learner.critics.options(seen, actions, own, head).amin(2)
             each = (chances * (alpha[:, :, None, None] * logs - table)).sum(-1)[:, agent]
             (g,) = torch.autograd.grad((chance.detach() * each).sum(), said, retain_graph=True)
             estimate += g

@@ -58,8 +58,6 @@ def test_outputs_and_gradients_are_those_of_plain_layers(
     # sums of at most 9 products of numbers of size 10
     torch.testing.assert_close(said, expected, rtol=0, atol=1e-12)
     torch.testing.assert_close(gradient, true, rtol=0, atol=1e-12)
-    first = stack.first(x).requires_grad_()
-    torch.testing.assert_close(stack.after_first(first), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("sizes", SIZES)
@@ -67,28 +65,41 @@ def test_gradients_are_finite_differences(sizes: tuple[int, ...]) -> None:
     stack = build(sizes)
     x = numbers(2, 2, 4, sizes[0])
     assert torch.autograd.gradcheck(lambda p: replace(stack, parameters=p)(x), stack.parameters)
-    first = stack.first(x).requires_grad_()
-    assert torch.autograd.gradcheck(stack.after_first, first)
+    change, weights = numbers(2, 2, 3, 4, 2, seed=1).requires_grad_(), numbers(2, 2, 3, sizes[1], 2)
+    assert torch.autograd.gradcheck(lambda c: stack.moved(x, c, weights), change)
 
 
-@pytest.mark.parametrize("block", [1, 10**6])
-@pytest.mark.parametrize("sizes", [s for s in SIZES if s[-1] == 1])
-def test_shifts_of_the_first_layer(
+@pytest.mark.parametrize("block", [1, 16, 10**6])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_changes_of_the_first_layers_input(
     sizes: tuple[int, ...], block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A change of the first two inputs, with their own weights, is another input."""
     monkeypatch.setattr(module, "BLOCK", block)
     stack = build(sizes)
-    first, shifts = stack.first(numbers(2, 2, 9, sizes[0])), numbers(2, 2, 3, 4, sizes[1])
-    each = [stack.after_first(first + shifts[..., k : k + 1, :]) for k in range(4)]
-    torch.testing.assert_close(
-        stack.shifted(first, shifts), torch.cat(each, -1), rtol=0, atol=1e-12
-    )
+    x, change = numbers(2, 2, 9, sizes[0]), numbers(2, 2, 3, 9, 2, seed=1)
+    weights = stack.layers[0][0][..., :2].unflatten(0, stack.axes)
+    for k in (None, 0, 1):
+        wide = x.unsqueeze(2).repeat(1, 1, 3, 1, 1)
+        wide[..., :2] += change
+        if k is not None:
+            wide[..., k] += 1
+        # every network by itself: a group each
+        apart = replace(stack, parameters=stack.parameters.flatten(1, 2).unsqueeze(2))
+        expected = plain(apart, wide.flatten(1, 2)).view(2, 2, 3, 9, -1)
+        if k is None:
+            said = stack.moved(x, change, weights)
+        elif sizes[-1] == 1:
+            said = stack.options(x, change, weights, range(2))[..., k : k + 1]
+        else:
+            continue
+        torch.testing.assert_close(said, expected, rtol=0, atol=1e-12)
 
 
 def test_a_step_through_a_network_asks_nothing_of_its_parameters() -> None:
     stack = build(SIZES[0])
-    first = stack.first(numbers(2, 2, 4, 5)).requires_grad_()
-    said = stack.after_first(first).sum()
+    change, weights = numbers(2, 2, 3, 4, 2).requires_grad_(), numbers(2, 2, 3, 8, 2)
+    said = stack.moved(numbers(2, 2, 4, 5), change, weights).sum()
     assert torch.autograd.grad(said, stack.parameters, allow_unused=True) == (None,)
     assert not stack.copied.parameters.requires_grad
 
@@ -120,10 +131,14 @@ def test_a_run_is_the_same_beside_others(
         stack = networks(sizes, groups, members, streams(seeds, "initialise"), dtype, "cpu")
         part = x if len(seeds) == 3 else x[1:2].clone()
         said = stack(part)
-        first = stack.first(part).requires_grad_()
+        change = part[..., :1].unsqueeze(2).repeat(1, 1, members, 1, 1).requires_grad_()
+        weights = stack.layers[0][0][..., :1].unflatten(0, stack.axes)
         (gradient,) = torch.autograd.grad(said.square().sum(), stack.parameters)
-        (through,) = torch.autograd.grad(stack.after_first(first).square().sum(), first)
-        results.append((stack.parameters, said, first, gradient, through))
+        moved = stack.moved(part, change, weights)
+        (through,) = torch.autograd.grad(moved.square().sum(), change)
+        results.append((stack.parameters, said, gradient, moved, through))
+        if sizes[-1] == 1:
+            results[-1] += (stack.options(part, change.detach(), weights, range(1)),)
     for beside, alone in zip(*results, strict=True):
         assert torch.equal(beside[1:2], alone)
 
