@@ -32,9 +32,9 @@ from deep.seeding import Streams
 
 #: Rows of parameters have a multiple of this many numbers: 64 bytes in float32.
 ALIGNED = 16
-#: On a CPU networks are computed in blocks of which a layer has about so many numbers: with the
-#: layers before and after it they fit into a core's cache.
-BLOCK = 131072
+#: On a CPU networks are computed in blocks of which a layer has at most so many numbers, so that
+#: what one layer writes is in the core's cache when the next one reads it.
+BLOCK = 200_000
 
 #: Weights [network, out, in] and biases [network, 1, out] of each layer.
 Layers = tuple[tuple[Tensor, Tensor], ...]
