@@ -92,11 +92,17 @@ COUNTS = ("agents", "landmarks", "adversaries", "prey", "obstacles")
 
 @dataclass(frozen=True)
 class Plan:
-    """What a preset chooses for a task. ``rate``: the learning rate, None for the algorithm's."""
+    """What a preset chooses for a task.
+
+    rate, batch: None for the algorithm's. capacity: policies answer the actions of others that are
+    in the replay, so where the best reply moves with them a short memory follows faster.
+    """
 
     episodes: int
     updates: int = 1
     rate: float | None = None
+    batch: int | None = None
+    capacity: int = 1_000_000
 
 
 #: Plans that run in minutes on two cores.
@@ -104,6 +110,7 @@ LAPTOP = {
     "spread": Plan(15_000, rate=0.003),
     "speaker-listener": Plan(3_000, updates=10),
     "scheduling": Plan(10_000),
+    "climb": Plan(600, updates=8, rate=0.002, batch=256, capacity=4_000),
 }
 #: The paper's experiments: epochs times episodes an epoch in its appendix and code.
 PAPER = {
@@ -140,11 +147,14 @@ def _planned(task: str, algorithm: str, plan: Plan) -> Settings:
     learner = ALGORITHMS[algorithm].settings()
     if plan.rate is not None:
         learner = replace(learner, learning_rate=plan.rate)
+    if plan.batch is not None:
+        learner = replace(learner, batch=plan.batch)
     return Settings(
         task=task,
         algorithm=algorithm,
         episodes=plan.episodes,
         updates=plan.updates,
+        capacity=plan.capacity,
         learner=learner,
     )
 
