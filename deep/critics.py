@@ -2,7 +2,8 @@
 
 A central critic of agent i reads the observations and actions of all agents, Qⁱ(o, a¹..aⁿ); an
 independent one those of its own agent, Qⁱ(oⁱ, aⁱ). That is the difference between MASAC and a SAC
-for every agent, and between MADDPG and DDPG.
+for every agent, and between MADDPG and DDPG. Where all agents learn from the same transitions their
+central critics read the same, and are one group of networks; otherwise there is a group an agent.
 
 A policy's step asks for Qⁱ where agent i alone changes its action. In the first layer's sums that
 is a difference W(aⁱ_new − aⁱ_old) in the columns W of the agent's own action, so the rest of the
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from deep.distributions import Categorical
+from deep.experience import SHARED, Experience
 from deep.learner import Shape
 from deep.networks import Networks, networks
 from deep.seeding import Streams
@@ -29,19 +31,30 @@ class Critics:
 
     shape: Shape
     central: bool
+    experience: Experience
     stack: Networks
 
     def inputs(self, observations: Tensor, actions: Tensor) -> Tensor:
         """What the critics read, [run, group, row, number].
 
-        observations, actions: [run, row, agent, number].
+        observations, actions: of all agents, with a batch's axes (see ``deep.experience``).
         """
+        own = self.experience.own
         if not self.central:
-            return torch.cat((observations, actions), -1).transpose(1, 2).contiguous()
-        seen = torch.cat((observations.flatten(2), actions.flatten(2)), -1)
+            return self._of_one(own(observations), own(actions))
+        seen = torch.cat((observations.flatten(-2), actions.flatten(-2)), -1)
         if self._columns is not None:
             seen = seen.index_select(-1, self._columns)
-        return seen.unsqueeze(1)
+        return self.experience.grouped(seen)
+
+    def next_inputs(self, observations: Tensor, own: Tensor, streams: Streams) -> Tensor:
+        """What they read in the next state, where each agent does ``own[run, agent, row, number]``.
+
+        What the others do there, ``experience`` says.
+        """
+        if not self.central:
+            return self._of_one(self.experience.own(observations), own)
+        return self.inputs(observations, self.experience.after(observations, own, streams))
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Q [run, agent, twin, row], with gradients for the parameters."""
@@ -120,6 +133,9 @@ class Critics:
             return None
         return torch.tensor(columns, device=self.stack.parameters.device)
 
+    def _of_one(self, observations: Tensor, actions: Tensor) -> Tensor:
+        return torch.cat((observations, actions), -1).contiguous()
+
     def _split(self, wide: Tensor) -> Tensor:
         """[run, group, member, ...] to [run, agent, twin, ...]."""
         return wide.view(wide.shape[0], self.shape.agents, self.twins, *wide.shape[3:])
@@ -145,21 +161,18 @@ def critics(
     streams: Streams,
     dtype: torch.dtype,
     device: str,
+    experience: Experience = SHARED,
 ) -> Critics:
-    """New critics: all in one group that reads the same, or a group an agent."""
+    """New critics, in as many groups as read something different."""
     actions = [space.width for space in shape.spaces]
+    groups = experience.groups(shape.agents) if central else shape.agents
     if central:
-        read = [sum(shape.observation_sizes) + sum(actions)]
+        width = sum(shape.observation_sizes) + sum(actions)
+        read = [width] * groups
     else:
-        read = [shape.observation_width + shape.action_width] * shape.agents
-    real = [a + b for a, b in zip(shape.observation_sizes, actions, strict=True)]
+        width = shape.observation_width + shape.action_width
+        read = [a + b for a, b in zip(shape.observation_sizes, actions, strict=True)]
     stack = networks(
-        (read[0], *hidden, 1),
-        1 if central else shape.agents,
-        twins * (shape.agents if central else 1),
-        streams,
-        dtype,
-        device,
-        read if central else real,
+        (width, *hidden, 1), groups, twins * shape.agents // groups, streams, dtype, device, read
     )
-    return Critics(shape, central, stack)
+    return Critics(shape, central, experience, stack)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
-from bounds.numbers import InputError, in_range, whole
+from bounds.numbers import InputError, in_range
 from deep.seeding import Streams
 from deep.spaces import Space, action_width
 
@@ -49,8 +49,8 @@ class Shape:
 class Inference:
     """What each agent believes the others to do: input for opponent-conditioned policies.
 
-    size: numbers for an agent. infer: observations [run, row, agent, number] to inferred actions
-    [run, row, agent, size], drawing from the streams.
+    size: numbers for an agent. infer: each agent's own observations [run, agent, row, number] to
+    what it infers from them, [run, agent, row, size], drawing from the streams.
     """
 
     size: int
@@ -67,27 +67,17 @@ class Learner(Protocol):
         """
 
     def update(self, batch: Batch, streams: Streams) -> dict[str, Tensor]:
-        """One gradient step of everything; metrics [run, agent] (see ``deep.metrics``)."""
+        """One gradient step of everything; metrics [run, agent] (see ``deep.metrics``).
+
+        Whether the batch's agents share their rows or not, the learner was built for one of the two
+        (see ``deep.experience``).
+        """
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next steps depend on, leading axis [run]; not copies."""
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Set the learner to what ``state`` returned, bit for bit."""
-
-
-def check_common(settings: Any) -> None:
-    """``InputError`` where a setting that all learners have cannot be used."""
-    in_range("learning_rate", settings.learning_rate, 0, 1)
-    whole("batch", settings.batch, 1)
-    in_range("tau", settings.tau, 0, 1)
-    in_range("gamma", settings.gamma, 0, 1, open_high=True)
-    for layer, units in enumerate(settings.hidden):
-        whole(f"hidden[{layer}]", units, 1)
-    if not settings.hidden:
-        raise InputError("hidden: no layer; give at least one")
-    positive("clip", settings.clip)
-    positive("relaxation", settings.relaxation)
 
 
 def positive(where: str, value: float) -> None:

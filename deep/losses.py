@@ -21,20 +21,20 @@ def soft_target(
 ) -> Tensor:
     """y = r + γ(1 − d)(min_twin Q⁻(s′, a′) + α H′), a constant for what is fitted to it.
 
-    rewards[run, agent, row]; terminated[run, row], d: 1 where the game ended, not where time did;
-    next_q[run, agent, twin, row] of the target critics at a′ ~ π(·|s′); next_entropy: H(π(·|s′)),
-    or −log π(a′|s′), whose mean it is; alpha[run, agent]. The entropy is discounted, as in
-    Haarnoja et al. 2018; the paper's Eq. (5) prints it outside of γ.
+    rewards[run, agent, row]; terminated[run, agent or 1, row], d: 1 where the game ended, not where
+    time did; next_q[run, agent, twin, row] of the target critics at a′ ~ π(·|s′); next_entropy:
+    H(π(·|s′)), or −log π(a′|s′), whose mean it is; alpha[run, agent]. The entropy is discounted, as
+    in Haarnoja et al. 2018; the paper's Eq. (5) prints it outside of γ.
     """
     value = next_q.amin(2) + alpha.unsqueeze(-1) * next_entropy
-    return (rewards + gamma * (1 - terminated).unsqueeze(1) * value).detach()
+    return (rewards + gamma * (1 - terminated) * value).detach()
 
 
 def deterministic_target(
     rewards: Tensor, terminated: Tensor, next_q: Tensor, gamma: float
 ) -> Tensor:
     """y = r + γ(1 − d) min_twin Q⁻(s′, a′), arguments as in ``soft_target`` (Lowe et al. 2017)."""
-    return (rewards + gamma * (1 - terminated).unsqueeze(1) * next_q.amin(2)).detach()
+    return (rewards + gamma * (1 - terminated) * next_q.amin(2)).detach()
 
 
 def critic_loss(q: Tensor, target: Tensor) -> Tensor:

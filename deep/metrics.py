@@ -40,7 +40,10 @@ GLOSSARY = {
 
 
 class Averages:
-    """Means of named tensors over many additions; sums are float64."""
+    """Means of named tensors over many additions; sums are float64.
+
+    Each name is counted by itself: what is measured now and then is a mean over those times.
+    """
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -55,9 +58,12 @@ class Averages:
 
     def finite(self) -> bool:
         """Whether all that was added is finite; one look at the device."""
-        return not self._sums or bool(
-            torch.cat([total.flatten() for total in self._sums.values()]).isfinite().all()
-        )
+        if not self._sums:
+            return True
+        totals = list(self._sums.values())
+        # some may be counted on the CPU while the learner is elsewhere
+        flat = [total.flatten().to(totals[-1].device) for total in totals]
+        return bool(torch.cat(flat).isfinite().all())
 
     def means(self) -> dict[str, Tensor]:
         """The mean of each name, on the CPU, without forgetting."""

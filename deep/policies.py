@@ -29,18 +29,19 @@ class Policies:
     def outputs(self, observations: Tensor, streams: Streams) -> Tensor:
         """What the networks say, [run, agent, row, number], with gradients for the parameters.
 
-        observations[run, row, agent, number]; the streams are for inferred actions.
+        observations[run, agent, row, number], each agent's own; the streams are for inferred
+        actions.
         """
         seen = observations
         if self.inference is not None:
             inferred = self.inference.infer(observations, streams).to(observations.dtype)
             seen = torch.cat((observations, inferred), -1)
-        return self.stack(seen.transpose(1, 2).contiguous()).squeeze(2)
+        return self.stack(seen.contiguous()).squeeze(2)
 
     def act(self, observations: Tensor, streams: Streams, greedy: bool) -> Tensor:
-        """Actions [run, row, agent, number], without gradients."""
+        """Actions [run, row, agent, number] at observations of these axes, without gradients."""
         with torch.no_grad():
-            said = self.outputs(observations, streams)
+            said = self.outputs(observations.transpose(1, 2), streams)
             actions = self.head.best(said) if greedy else self.head.sample(said, streams)[0]
             return actions.transpose(1, 2)
 

@@ -24,6 +24,8 @@ class Batch:
     observations, next_observations [run, row, agent, number]; actions [run, row, agent, number];
     rewards [run, row, agent]; terminated [run, row]: 1 where the game ended in the next state. An
     episode that was cut by a time limit did not end.
+
+    Where every ego agent has transitions of its own, all axes are [run, ego, row, ...].
     """
 
     observations: Tensor
@@ -60,14 +62,8 @@ class Replay:
         terminated: Tensor,
     ) -> None:
         """Append transitions with the axes of ``Batch``, an environment a row."""
-        parts = (
-            observations.flatten(2),
-            actions.flatten(2),
-            rewards,
-            next_observations.flatten(2),
-            terminated.unsqueeze(-1),
-        )
-        new = torch.cat([part.to(self.rows.dtype) for part in parts], -1)[:, -self.capacity :]
+        added = Batch(observations, actions, rewards, next_observations, terminated)
+        new = packed(added, self.rows.dtype)[:, -self.capacity :]
         skipped = observations.shape[1] - new.shape[1]
         start = (self.added + skipped) % self.capacity
         before_end = min(new.shape[1], self.capacity - start)
@@ -82,20 +78,20 @@ class Replay:
         index = streams.whole(self.size, rows).to(self.rows.device)
         return self.batch(index)
 
+    def sample_apart(self, streams: Streams, egos: int, rows: int) -> Batch:
+        """``rows`` transitions for each of ``egos`` agents of every run, [run, ego, row, ...].
+
+        All are drawn from the one replay of the run, uniformly and with replacement.
+        """
+        together = self.sample(streams, egos * rows)
+        return Batch(*(part.unflatten(1, (egos, rows)) for part in vars(together).values()))
+
     def batch(self, index: Tensor) -> Batch:
         """The transitions in the rows ``index[run, row]``."""
         runs, capacity, width = self.rows.shape
         first = torch.arange(0, runs * capacity, capacity, device=index.device).unsqueeze(-1)
         flat = self.rows.view(-1, width).index_select(0, (index + first).flatten())
-        parts = flat.view(runs, -1, width).split(_widths(self.shape), -1)
-        observations, actions, rewards, following, terminated = parts
-        return Batch(
-            observations.unflatten(-1, (self.shape.agents, -1)),
-            actions.unflatten(-1, (self.shape.agents, -1)),
-            rewards,
-            following.unflatten(-1, (self.shape.agents, -1)),
-            terminated.squeeze(-1),
-        )
+        return unpacked(self.shape, flat.view(runs, -1, width))
 
     def state(self) -> dict[str, Tensor]:
         """The rows that hold a transition, as they are (no copies), and how many were added."""
@@ -115,8 +111,36 @@ class Replay:
 def replay(shape: Shape, runs: int, capacity: int, dtype: torch.dtype, device: str) -> Replay:
     """An empty replay. Memory is taken as it fills up."""
     whole("capacity", capacity, 1)
-    width = sum(_widths(shape))
-    return Replay(shape, torch.empty(runs, capacity, width, dtype=dtype, device=device))
+    return Replay(shape, torch.empty(runs, capacity, row_width(shape), dtype=dtype, device=device))
+
+
+def packed(batch: Batch, dtype: torch.dtype) -> Tensor:
+    """The batch as rows [..., row, number]."""
+    parts = (
+        batch.observations.flatten(-2),
+        batch.actions.flatten(-2),
+        batch.rewards,
+        batch.next_observations.flatten(-2),
+        batch.terminated.unsqueeze(-1),
+    )
+    return torch.cat([part.to(dtype) for part in parts], -1)
+
+
+def unpacked(shape: Shape, rows: Tensor) -> Batch:
+    """The batch that was ``packed``; views."""
+    observations, actions, rewards, following, terminated = rows.split(_widths(shape), -1)
+    return Batch(
+        observations.unflatten(-1, (shape.agents, -1)),
+        actions.unflatten(-1, (shape.agents, -1)),
+        rewards,
+        following.unflatten(-1, (shape.agents, -1)),
+        terminated.squeeze(-1),
+    )
+
+
+def row_width(shape: Shape) -> int:
+    """Numbers of a transition."""
+    return sum(_widths(shape))
 
 
 def _widths(shape: Shape) -> list[int]:

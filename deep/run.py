@@ -140,13 +140,15 @@ def assemble(run: Run) -> Trainer:
     dtype = getattr(torch, settings.dtype)
     place = _world(run)
     shape = Shape(place.observation_sizes, place.spaces)
+    learner = _learner(run, place)
     return Trainer(
         settings.seeds,
         Environments(place, streams(settings.seeds, "environment"), settings.environments),
         replay(shape, len(settings.seeds), settings.capacity, dtype, run.device),
-        _learner(run, place),
+        learner,
+        ALGORITHMS[settings.algorithm].rounds(settings, place, learner),
         {purpose: streams(settings.seeds, purpose) for purpose in ("explore", "replay", "update")},
-        Cadence(settings.learner.batch, settings.updates, settings.update_every, settings.warm_up),
+        Cadence(settings.update_every, settings.warm_up),
     )
 
 

@@ -3,7 +3,7 @@
     for every step of all worlds:
         act (sampled actions), step, add the transitions to the replay
         for every ``update_every``-th environment step of a run, once the warm-up is over:
-            ``updates`` times: draw a batch, one gradient step of all agents
+            a round (``deep.rounds``): gradient steps of all agents
 
 Environment steps of a run count those of all its worlds: with 15 worlds a step of all is 15 of
 them. A trainer is its parts, and a checkpoint is theirs: each can say its ``state`` as tensors by
@@ -24,6 +24,7 @@ from deep.environments import Environments
 from deep.learner import Learner
 from deep.metrics import Averages
 from deep.replay import Replay
+from deep.rounds import Parts, Rounds
 from deep.seeding import Streams
 
 
@@ -35,8 +36,6 @@ class DivergedError(Exception):
 class Cadence:
     """When to learn, in environment steps of a run; see the module."""
 
-    batch: int
-    updates: int
     update_every: int
     warm_up: int
 
@@ -45,7 +44,8 @@ class Trainer:
     """The parts of a run of several seeds, and how they go together.
 
     streams: those of acting, "explore", of batches, "replay", and of gradient steps, "update".
-    averages: what was measured since it was last cleared. steps, episodes: of each run.
+    averages: what was measured since it was last cleared. steps, episodes: of each run. updates:
+    gradient steps.
     """
 
     def __init__(
@@ -54,15 +54,12 @@ class Trainer:
         environments: Environments,
         replay: Replay,
         learner: Learner,
+        rounds: Rounds,
         streams: Mapping[str, Streams],
         cadence: Cadence,
     ) -> None:
-        self.seeds, self.environments, self.replay, self.learner = (
-            seeds,
-            environments,
-            replay,
-            learner,
-        )
+        self.seeds, self.environments, self.replay = seeds, environments, replay
+        self.learner, self.rounds = learner, rounds
         self.streams, self.cadence = dict(streams), cadence
         self.averages = Averages()
         self.steps = self.episodes = self.updates = 0
@@ -96,10 +93,10 @@ class Trainer:
         return done.truncated
 
     def learn(self) -> None:
-        """One round of gradient steps; ``DivergedError`` where a measured number is not finite."""
-        for _ in range(self.cadence.updates):
-            batch = self.replay.sample(self.streams["replay"], self.cadence.batch)
-            self.averages.add(self.learner.update(batch, self.streams["update"]))
+        """One round; ``DivergedError`` where a measured number is not finite."""
+        parts = Parts(self.replay, self.learner, self.streams, self.steps, self.episodes)
+        for measured in self.rounds.learn(parts):
+            self.averages.add(measured)
             self.updates += 1
         # a number that is not finite stays so in the sums
         if not self.averages.finite():
@@ -128,6 +125,7 @@ class Trainer:
                 "environments": self.environments.state(),
                 "replay": self.replay.state(),
                 "learner": self.learner.state(),
+                "rounds": self.rounds.state(),
                 "streams": {name: stream.state() for name, stream in self.streams.items()},
                 "averages": self.averages.state(),
                 "trainer": counters | {"returns": self._returns},
@@ -140,6 +138,7 @@ class Trainer:
             self.environments.restore(part(tensors, "environments"))
             self.replay.restore(part(tensors, "replay"))
             self.learner.restore(part(tensors, "learner"))
+            self.rounds.restore(part(tensors, "rounds"))
             for name, state in part(tensors, "streams").items():
                 self.streams[name].restore(state)
             self.averages.restore(part(tensors, "averages"))

@@ -17,22 +17,22 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
 
 
 REWARDS, ENTROPY = numbers(RUNS, AGENTS, ROWS), numbers(RUNS, AGENTS, ROWS, seed=1)
-TERMINATED = (numbers(RUNS, ROWS, seed=2) > 0).double()
+TERMINATED = (numbers(RUNS, 1, ROWS, seed=2) > 0).double()
 Q, ALPHA = numbers(RUNS, AGENTS, TWINS, ROWS, seed=3), numbers(RUNS, AGENTS, seed=4).exp()
 
 Target = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, float], Tensor]
 
 
-def check_soft_target(target: Target) -> None:
+def check_soft_target(target: Target, terminated: Tensor = TERMINATED) -> None:
     q = Q.clone().requires_grad_()
-    said = target(REWARDS, TERMINATED, q, ENTROPY, ALPHA, GAMMA)
+    said = target(REWARDS, terminated, q, ENTROPY, ALPHA, GAMMA)
     assert not said.requires_grad
     for run in range(RUNS):
         for agent in range(AGENTS):
             for row in range(ROWS):
                 least = min(float(Q[run, agent, twin, row]) for twin in range(TWINS))
                 bonus = float(ALPHA[run, agent] * ENTROPY[run, agent, row])
-                goes_on = 1 - float(TERMINATED[run, row])
+                goes_on = 1 - float(terminated[run, agent % terminated.shape[1], row])
                 true = float(REWARDS[run, agent, row]) + GAMMA * goes_on * (least + bonus)
                 assert float(said[run, agent, row]) == pytest.approx(true, rel=1e-14)
 
@@ -40,6 +40,8 @@ def check_soft_target(target: Target) -> None:
 def test_soft_target() -> None:
     assert 0 < float(TERMINATED.mean()) < 1
     check_soft_target(losses.soft_target)
+    # agents with rows of their own
+    check_soft_target(losses.soft_target, (numbers(RUNS, AGENTS, ROWS, seed=6) > 0).double())
 
 
 def _entropy_outside_of_gamma(r: Tensor, d: Tensor, q: Tensor, h: Tensor, a: Tensor, g: float):

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from bounds.numbers import InputError
 from deep import losses
+from deep.actor_critic import ActorCritic
 from deep.critics import critics
 from deep.distributions import Categorical
-from deep.learner import Inference, Learner, Shape
+from deep.learner import Inference, Shape
 from deep.maddpg import Maddpg, maddpg
-from deep.masac import Masac, MasacLearner, masac
+from deep.masac import Masac, Soft, masac
 from deep.replay import Batch
 from deep.seeding import Streams, streams
 from deep.spaces import Box, Choices, random_actions
@@ -52,7 +53,9 @@ def data(shape: Shape, seeds: list[int], rows: int, dtype: torch.dtype = torch.f
     )
 
 
-def build(kind: str, shape: Shape, seeds: list[int], dtype: torch.dtype, **given: Any) -> Learner:
+def build(
+    kind: str, shape: Shape, seeds: list[int], dtype: torch.dtype, **given: Any
+) -> ActorCritic:
     initial = streams(seeds, "initialise")
     if kind == "masac":
         return masac(shape, Masac(**given), initial, dtype)
@@ -123,11 +126,12 @@ def test_what_does_not_fit_is_not_restored() -> None:
 # The critics' targets, exactly
 
 
-def exact_target(learner: MasacLearner, batch: Batch, alpha: Tensor) -> Tensor:
+def exact_target(learner: ActorCritic, batch: Batch, alpha: Tensor) -> Tensor:
     """E[y] over the next actions of everyone, from probabilities alone, [run, agent, row]."""
     shape, head = learner.policies.shape, learner.policies.head
     assert isinstance(head, Categorical)
-    said = learner.policies.outputs(batch.next_observations, streams([0], "none")).detach()
+    own = batch.next_observations.transpose(1, 2)
+    said = learner.policies.outputs(own, streams([0], "none")).detach()
     entropies = head.sample(said, streams([0], "none"))[1]
     value = torch.zeros_like(entropies)
     options = [range(space.width) for space in shape.spaces]
@@ -143,6 +147,12 @@ def exact_target(learner: MasacLearner, batch: Batch, alpha: Tensor) -> Tensor:
     return batch.rewards.transpose(1, 2) + on * (value + bonus)
 
 
+def target(learner: ActorCritic, batch: Batch) -> Tensor:
+    """What the learner fits its critics to."""
+    views, drawn = learner.views(batch), streams([0], "update")
+    return learner.objective.target(views, learner.policies, learner.targets, drawn)
+
+
 def repeated(batch: Batch, times: int) -> Batch:
     return Batch(*(getattr(batch, name).repeat_interleave(times, 1) for name in vars(batch)))
 
@@ -150,16 +160,16 @@ def repeated(batch: Batch, times: int) -> Batch:
 def check_targets_are_sampled(monkeypatch: pytest.MonkeyPatch, mutate: Callable[..., None]) -> None:
     shape, many = TEAMS["padded"], 4000
     learner = build("masac", shape, [0], torch.float64, alpha=0.5)
-    assert isinstance(learner, MasacLearner)
     with torch.no_grad():  # twins, policies and entropies that differ
         learner.targets.stack.parameters.mul_(3)
         learner.policies.stack.parameters.mul_(3)
-    batch, alpha = data(shape, [0], 6), learner.log_alpha.detach().exp()
+    batch = data(shape, [0], 6)
     mutate(monkeypatch)
-    said = learner.target(repeated(batch, many), alpha, streams([0], "update"))
+    said = target(learner, repeated(batch, many))
     drawn = said.unflatten(-1, (6, many))
     monkeypatch.undo()
-    exact = exact_target(learner, batch, alpha)
+    assert isinstance(learner.objective, Soft)
+    exact = exact_target(learner, batch, learner.objective.alpha)
     # five standard errors; 1e-12 where nothing is random, after the end
     error = 5 * drawn.std(-1) / math.sqrt(many) + 1e-12
     assert bool((drawn.std(-1) > 0.01).any())
@@ -210,17 +220,16 @@ def test_mutants_of_the_targets_are_found(name: str, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("kind", ["masac", "maddpg"])
 def test_targets_are_constants_of_target_networks(kind: str) -> None:
     shape = TEAMS["equal"]
-    learner: Any = build(kind, shape, [0], torch.float64)
+    learner = build(kind, shape, [0], torch.float64)
     batch = data(shape, [0], 16)
-    given = (batch, learner.log_alpha.exp()) if kind == "masac" else (batch,)
-    before = learner.target(*given, streams([0], "update"))
+    before = target(learner, batch)
     assert not before.requires_grad
     with torch.no_grad():
         learner.critics.stack.parameters.mul_(2)
-    assert torch.equal(learner.target(*given, streams([0], "update")), before)
+    assert torch.equal(target(learner, batch), before)
     with torch.no_grad():
         learner.targets.stack.parameters.mul_(2)
-    assert not torch.equal(learner.target(*given, streams([0], "update")), before)
+    assert not torch.equal(target(learner, batch), before)
 
 
 @pytest.mark.parametrize("kind", ["masac", "maddpg"])
@@ -231,9 +240,9 @@ def test_targets_follow_by_tau(kind: str) -> None:
     before = {name: tensor.clone() for name, tensor in learner.state().items()}
     learner.update(data(shape, [0], 16), streams([0], "update"))
     after = learner.state()
-    for target, source in pairs:
-        expected = before[target] + 0.25 * (after[source] - before[target])
-        torch.testing.assert_close(after[target], expected, rtol=1e-14, atol=1e-15)
+    for follower, source in pairs:
+        expected = before[follower] + 0.25 * (after[source] - before[follower])
+        torch.testing.assert_close(after[follower], expected, rtol=1e-14, atol=1e-15)
 
 
 # What critics say where an agent acts otherwise
@@ -311,9 +320,9 @@ def test_expected_policy_gradients_are_those_of_all_own_actions(team: str, centr
         "masac", shape, [0], torch.float64, central=central, hidden=(8, 6), alpha=0.7
     )
     batch, head = data(shape, [0], 5), learner.policies.head
-    said = learner.policies.outputs(batch.observations, streams([0], "none"))
+    said = learner.policies.outputs(batch.observations.transpose(1, 2), streams([0], "none"))
     said = said.detach().requires_grad_()
-    alpha = learner.log_alpha.detach().exp()
+    alpha = learner.objective.alpha
     seen = learner.critics.inputs(batch.observations, batch.actions)
     actions = batch.actions.transpose(1, 2)
     chances, logs = head.probabilities(said)
@@ -346,19 +355,13 @@ def test_expected_policy_gradients_are_those_of_all_own_actions(team: str, centr
 )
 def test_policy_gradients_are_finite_differences(kind: str, team: str) -> None:
     shape = TEAMS[team]
-    learner: Any = build(kind, shape, [0], torch.float64, hidden=(5, 4))
-    batch = data(shape, [0], 3)
-    seen = learner.critics.inputs(batch.observations, batch.actions)
-    actors = learner.policies
+    learner = build(kind, shape, [0], torch.float64, hidden=(5, 4))
+    views, actors = learner.views(data(shape, [0], 3)), learner.policies
 
     def loss(parameters: Tensor) -> Tensor:
         other = replace(actors, stack=replace(actors.stack, parameters=parameters))
-        one = replace(learner, policies=other)
-        if kind == "masac":
-            return one.policy_loss(
-                batch, seen, torch.full((1, shape.agents), 0.3).double(), streams([0], "update")
-            )[0]
-        return one.policy_loss(batch, seen, streams([0], "update"))
+        drawn = streams([0], "update")
+        return learner.objective.policy_loss(views, other, learner.critics, drawn)[0]
 
     assert torch.autograd.gradcheck(loss, actors.stack.parameters)
 
@@ -369,12 +372,12 @@ def test_relaxed_policies_climb_the_critic_too() -> None:
     batch = data(shape, [0], 2000)
     gradients = []
     for bound in (16, 0):
-        learner: Any = build("masac", shape, [0], torch.float64, expect_up_to=bound)
+        learner = build("masac", shape, [0], torch.float64, expect_up_to=bound, alpha=1e-30)
         with torch.no_grad():
             learner.critics.stack.parameters.mul_(2)
-        seen = learner.critics.inputs(batch.observations, batch.actions)
-        alpha = torch.zeros(1, 3, dtype=torch.float64)
-        loss, _ = learner.policy_loss(batch, seen, alpha, streams([0], "update"))
+        loss, _ = learner.objective.policy_loss(
+            learner.views(batch), learner.policies, learner.critics, streams([0], "update")
+        )
         gradients.append(torch.autograd.grad(loss.sum(), learner.policies.stack.parameters)[0])
     expected, relaxed = (g.flatten(2) for g in gradients)
     cosine = torch.nn.functional.cosine_similarity(expected, relaxed, dim=-1)
@@ -387,7 +390,7 @@ def test_policies_see_what_they_infer() -> None:
 
     def infer(observations: Tensor, drawn: Streams) -> Tensor:
         asked.append(observations.shape)
-        return drawn.uniform(*observations.shape[1:3], 10).to(observations)
+        return drawn.uniform(*observations.shape[1:3], 10).to(observations)  # [run, agent, row]
 
     for kind in ("masac", "maddpg"):
         make, settings = (masac, Masac()) if kind == "masac" else (maddpg, Maddpg())
@@ -398,7 +401,7 @@ def test_policies_see_what_they_infer() -> None:
         batch = data(shape, [0], 8, torch.float32)
         asked.clear()
         learner.update(batch, streams([0], "update"))
-        assert asked == [torch.Size((1, 8, 3, 4))] * 2
+        assert asked == [torch.Size((1, 3, 8, 4))] * 2
         greedy = [learner.act(batch.observations, streams([s], "e"), True) for s in range(30)]
         # nothing else is drawn where one acts greedily
         assert len({tuple(a.flatten().tolist()) for a in greedy}) > 1
@@ -433,12 +436,11 @@ def table(transition: np.ndarray, reward: np.ndarray) -> tuple[Shape, Batch]:
     return Shape((shape[0],) * agents, choices), batch
 
 
-def trained(shape: Shape, batch: Batch, *, improve: bool, **given: Any) -> MasacLearner:
+def trained(shape: Shape, batch: Batch, *, improve: bool, **given: Any) -> ActorCritic:
     """A learner after 600 updates, later ones with smaller rates, which average the draws."""
     steps = 600
     settings = Masac(gamma=GAMMA, tau=0.05, hidden=(32,), alpha=ALPHA, **given)
     learner = masac(shape, settings, streams(SEEDS, "initialise"), torch.float64)
-    assert isinstance(learner, MasacLearner)
     update = streams(SEEDS, "update")
     for step in range(steps):
         rate = 0.02 * min(1.0, 2 * (1 - step / steps)) ** 2
@@ -451,7 +453,7 @@ def trained(shape: Shape, batch: Batch, *, improve: bool, **given: Any) -> Masac
     return learner
 
 
-def said_of_all(learner: MasacLearner, states: int) -> tuple[np.ndarray, np.ndarray]:
+def said_of_all(learner: ActorCritic, states: int) -> tuple[np.ndarray, np.ndarray]:
     """The least Q[run, agent, s, a...] and π[run, agent, s, a] of a learner of one-hots."""
     shape = learner.policies.shape
     sizes = [space.width for space in shape.spaces]
@@ -462,7 +464,7 @@ def said_of_all(learner: MasacLearner, states: int) -> tuple[np.ndarray, np.ndar
     seen = hot[0].double().unsqueeze(1).expand(len(SEEDS), -1, shape.agents, -1)
     actions = torch.stack(hot[1:], 1).double().expand(len(SEEDS), -1, -1, -1)
     q = learner.critics(learner.critics.inputs(seen, actions)).detach().amin(2)
-    every = torch.eye(states).double().unsqueeze(1).expand(len(SEEDS), -1, shape.agents, -1)
+    every = torch.eye(states).double().expand(len(SEEDS), shape.agents, -1, -1)
     head = learner.policies.head
     assert isinstance(head, Categorical)
     outputs = learner.policies.outputs(every, streams(SEEDS, "none")).detach()
@@ -540,7 +542,8 @@ def test_temperatures_hold_the_entropy() -> None:
     entropy = -(policy * np.log(policy)).sum(-1)[:, 0]
     # every state is as frequent in the batch; α still moves by up to 2% a step: measured here 0.038
     assert np.abs(entropy.mean(-1) - 0.5 * math.log(3)).max() < 0.1
-    assert float((learner.log_alpha.detach().exp() - ALPHA).abs().max()) > 0.05
+    assert isinstance(learner.objective, Soft)
+    assert float((learner.objective.alpha - ALPHA).abs().max()) > 0.05
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from bounds.numbers import InputError
 from deep import checkpoint, losses
+from deep.actor_critic import ActorCritic
 from deep.config import Settings, preset
 from deep.environments import Environments
 from deep.evaluation import evaluate
-from deep.masac import MasacLearner
 from deep.metrics import GLOSSARY
 from deep.run import Run, assemble, reopen, start, summary, train, trained
 from deep.seeding import streams
@@ -217,16 +217,16 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     capsys: pytest.CaptureFixture[str],
     number: float,
 ) -> None:
-    update = MasacLearner.update
+    update = ActorCritic.update
     calls = itertools.count()
 
-    def broken(self: MasacLearner, batch: Any, given: Any) -> dict[str, Tensor]:
+    def broken(self: ActorCritic, batch: Any, given: Any) -> dict[str, Tensor]:
         metrics = update(self, batch, given)
         if next(calls) == 60:
             metrics["critic_loss"][1, 0] = number
         return metrics
 
-    monkeypatch.setattr(MasacLearner, "update", broken)
+    monkeypatch.setattr(ActorCritic, "update", broken)
     run = new(tmp_path, small())
     assert train(run) == 1
     error = capsys.readouterr().err
@@ -245,13 +245,13 @@ def test_a_loss_that_is_not_finite_stops_the_run(
 def test_parameters_that_are_not_finite_are_never_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = MasacLearner.state
+    state = ActorCritic.state
 
-    def broken(self: MasacLearner) -> dict[str, Tensor]:
+    def broken(self: ActorCritic) -> dict[str, Tensor]:
         tensors = state(self)
         return tensors | {"target": torch.full_like(tensors["target"], float("nan"))}
 
-    monkeypatch.setattr(MasacLearner, "state", broken)
+    monkeypatch.setattr(ActorCritic, "state", broken)
     run = new(tmp_path, small())
     assert train(run) == 1
     assert "target[0][0][0] of seed 3 is nan" in capsys.readouterr().err
@@ -398,9 +398,9 @@ def negated_rewards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rewards_of_other_transitions(monkeypatch: pytest.MonkeyPatch) -> None:
-    update = MasacLearner.update
+    update = ActorCritic.update
     monkeypatch.setattr(
-        MasacLearner,
+        ActorCritic,
         "update",
         lambda self, batch, given: update(
             self, replace(batch, rewards=batch.rewards.roll(1, 1)), given
