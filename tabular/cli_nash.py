@@ -26,6 +26,9 @@ class Nash:
     selection: str = "first"
     """Which equilibrium of a stage game: first, best:J (for agent J), best-sum, pareto,
     global-optimum or saddle."""
+    temperature: float | None = None
+    """The logit equilibrium at this temperature alpha > 0 instead, on the branch from uniform play;
+    its selection is called logit."""
     json: bool = False
     """Print one JSON object."""
 
@@ -37,6 +40,8 @@ def run_nash(command: Nash) -> int:
     from tabular.nash_values import solve
     from tabular.selection import parse_selection
 
+    if command.temperature is not None:
+        return _run_logit(command, command.temperature)
     game = load_game(command.game)
     selection = parse_selection(command.selection, game.n)
     with progress() as bar:
@@ -46,6 +51,41 @@ def run_nash(command: Nash) -> int:
     else:
         print(table(solution))
     return DONE if solution.status == "converged" else NOT_CONVERGED
+
+
+def _run_logit(command: Nash, temperature: float) -> int:
+    from bounds.numbers import InputError
+    from bounds.progress import progress
+    from tabular.gamefile import load_game
+    from tabular.logit_values import as_solution, logit_values
+
+    if command.selection != Nash.selection:
+        raise InputError(
+            f"selection: {command.selection} beside a temperature; a logit equilibrium is the one "
+            "on the branch from uniform play: leave one of the two out"
+        )
+    game = load_game(command.game)
+    with progress() as bar:
+        found = logit_values(game, temperature, bar)
+    solution = as_solution(game, found)
+    if command.json:
+        print(json.dumps(as_json(solution) | logit_json(found), ensure_ascii=False))
+    else:
+        print(f"{'temperature':<15} {short(found.alpha)}\n{table(solution)}")
+    return DONE if found.status == "converged" else NOT_CONVERGED
+
+
+def logit_json(found: Any) -> dict[str, Any]:
+    """What ``nash --temperature --json`` prints beyond ``as_json``.
+
+    temperature, and soft_values [agent][s], entropy included. Here residual is the largest distance
+    in total variation of a policy from the logit response to the others, and iterations are points
+    of the branch.
+    """
+    return {
+        "temperature": found.alpha,
+        "soft_values": [[number_text(x) for x in own] for own in found.soft_values],
+    }
 
 
 def as_json(solution: Any) -> dict[str, Any]:
