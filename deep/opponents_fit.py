@@ -30,6 +30,10 @@ from deep.seeding import Streams
 
 #: 1/golden ratio: multiples of it, modulo 1, are spread evenly, however few there are.
 GOLDEN = 0.6180339887498949
+#: Rows come in multiples of this. What is left over after the processor's vectors is computed by
+#: other routines, with other roundings, so a run's rows must not end within a vector: no more than
+#: 16 numbers, and two are taken at a time.
+UNIT = 32
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class OpponentSettings:
     rows: int = 3072
     """Newest transitions of a run that a fit looks at."""
     batch: int = 256
-    """The most transitions in a gradient step."""
+    """Transitions in a gradient step: this many or fewer, in multiples of 32."""
     epochs: int = 50
     """The most passes over the training rows in a fit."""
     patience: int = 5
@@ -126,13 +130,16 @@ def newest(replay: Rows, runs: int, rows: int) -> History:
 
 
 def split(history: History, held_out: float) -> tuple[History, History]:
-    """(rows to train on, rows held out), by the rows' numbers; ``InputError`` if one is empty."""
+    """(rows to train on, rows held out), by the rows' numbers, each a multiple of ``UNIT``.
+
+    The oldest of each are left out for that. ``InputError`` where nothing is left.
+    """
     out = (history.numbers.double() * GOLDEN) % 1 < held_out
-    train, rest = history.where(~out), history.where(out)
+    train, rest = (_whole_units(history.where(side)) for side in (~out, out))
     if not len(train) or not len(rest):
         raise InputError(
-            f"history: of {len(history)} rows {len(rest)} are held out; add more rows, or change "
-            "the share held out"
+            f"history: of {len(history)} rows {int(out.sum())} are held out, and {UNIT} are needed "
+            "there and elsewhere; add more rows, or change the share held out"
         )
     return train, rest
 
@@ -152,7 +159,8 @@ def fit(
     )
     parameters = models.stack.parameters
     optimiser = adam(parameters, settings.rate)
-    parts = -(-seen.shape[2] // settings.batch)
+    units = seen.shape[2] // UNIT
+    parts = min(-(-seen.shape[2] // settings.batch), units)
 
     def loss(inputs: Tensor, actions: Tensor) -> Tensor:
         said = models.stack(inputs).squeeze(2)
@@ -166,7 +174,8 @@ def fit(
     epochs = torch.zeros_like(lowest, dtype=torch.int64)
     for epoch in range(1, settings.epochs + 1):
         order = drawing.uniform(*seen.shape[1:3]).argsort(-1).to(seen.device)
-        for index in order.tensor_split(parts, -1):
+        for some in order.unflatten(-1, (units, UNIT)).tensor_split(parts, 2):
+            index = some.flatten(2)
             each = loss(_taken(seen, index), _taken(done, index))
             (gradient,) = torch.autograd.grad(each.sum(), parameters)
             optimiser.parameters.mul_(1 - settings.rate * settings.weight_decay)
@@ -183,6 +192,11 @@ def fit(
         "opponent_loss": _square(lowest, models.shape.agents),
         "opponent_epochs": _square(epochs.to(lowest.dtype), models.shape.agents),
     }
+
+
+def _whole_units(history: History) -> History:
+    numbers = torch.arange(len(history))
+    return history.where(numbers >= len(history) % UNIT)
 
 
 def _pairs(models: OpponentModels, history: History) -> tuple[Tensor, Tensor]:
