@@ -53,7 +53,8 @@ class Averages:
         """Count one more value of each name, [run] or [run, agent]."""
         for name, value in values.items():
             wide = value.detach().double()
-            self._sums[name] = self._sums[name] + wide if name in self._sums else wide
+            # a copy: whoever measured may go on counting in the same tensor
+            self._sums[name] = self._sums[name] + wide if name in self._sums else wide.clone()
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def finite(self) -> bool:
