@@ -125,6 +125,11 @@ class Ensemble:
             raise TypeError("these dynamics predict numbers, not states")
         return self.outcomes.distribution(self.every(observations, actions))
 
+    def by_member(self, x: Tensor) -> Tensor:
+        """The outputs [run, ego, member, row, number] for standard x[run, ego, row, number]."""
+        apart = self.stack.parameters.view(len(x), self.egos, self.settings.members, -1)
+        return replace(self.stack, parameters=apart)(x)
+
     def read(self, observations: Tensor, actions: Tensor) -> Tensor:
         """The networks' inputs [run, ..., number] from those [run, ..., agent, number]."""
         flat = torch.cat((observations.flatten(-2), actions.flatten(-2)), -1)
@@ -171,15 +176,9 @@ class Ensemble:
         said = said.reshape(runs, egos, total, -1)
         return said.gather(2, slots.unsqueeze(-1).expand(-1, -1, -1, said.shape[-1]))
 
-    def by_member(self, x: Tensor) -> Tensor:
-        """The outputs [run, ego, member, row, number] for x[run, ego, row, number]."""
-        apart = self.stack.parameters.view(len(x), self.egos, self.settings.members, -1)
-        said: Tensor = replace(self.stack, parameters=apart)(x)
-        return said
-
     def _limits_of(self, member: Tensor) -> Tensor:
         """[run, ego, row, number]: the limits of the member of each row."""
-        each = self.limits.unflatten(1, (self.egos, -1))
+        each: Tensor = self.limits.unflatten(1, (self.egos, -1))
         return each.gather(2, member.unsqueeze(-1).expand(-1, -1, -1, each.shape[-1]))
 
     def _places(self, rows: int) -> int:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -209,27 +210,34 @@ class Training:
         settings, outcomes = self.model.settings, self.model.outcomes
         x, y = self.data.inputs.flatten(0, 1), self.data.targets.flatten(0, 1)
         weights = self.model.scale.varies[self._run_of(part)]
-        parameters = self.numbers.values[None, part, None].detach().requires_grad_()
+        stack = Networks(self.model.stack.sizes, self.numbers.values[None, part, None])
         limits = self.limits.values[part].detach().requires_grad_()
-        stack = Networks(self.model.stack.sizes, parameters)
-        adams = [
+        gradient = torch.empty_like(stack.parameters)
+        adams, (limiter,) = (
             moving.steppers(part, settings.rate, self.steps)
             for moving in (self.numbers, self.limits)
-        ]
+        )
+        pieces = gradient.flatten().split(adams[0].parameters.shape[0])
         keep = 1 - settings.rate * settings.weight_decay
+        to_limits = torch.empty_like(limits)
+
+        def pull(said: Tensor, target: Tensor) -> Tensor:
+            """The loss's gradient for the outputs; that for the limits goes to ``to_limits``."""
+            with torch.enable_grad():
+                own = said[0, :, 0].detach().requires_grad_()
+                loss = outcomes.loss(own, limits, target, weights) + outcomes.penalty(limits)
+                to_said, other = torch.autograd.grad(loss.sum(), (own, limits))
+            to_limits.copy_(other)
+            return to_said[None, :, None]
+
         for index in rows.split(settings.batch, 1):
             seen = x.index_select(0, index.flatten()).view(1, *index.shape, -1)
             target = y.index_select(0, index.flatten()).view(*index.shape, -1)
-            loss = outcomes.loss(stack(seen)[0, :, 0], limits, target, weights)
-            total = (loss + outcomes.penalty(limits)).sum()
-            for steppers, gradient in zip(
-                adams, torch.autograd.grad(total, (parameters, limits)), strict=True
-            ):
-                pieces = gradient.flatten().split(steppers[0].parameters.shape[0])
-                for stepper, piece in zip(steppers, pieces, strict=True):
-                    stepper.step(piece)
-                    if steppers is adams[0]:
-                        stepper.parameters.mul_(keep)
+            stack.fitted(seen, partial(pull, target=target), gradient)
+            limiter.step(to_limits.flatten())
+            for adam, piece in zip(adams, pieces, strict=True):
+                adam.step(piece)
+                adam.parameters.mul_(keep)
 
     def losses(self) -> Tensor:
         """The active networks' mean losses on the held-out rows, float64 [active]."""

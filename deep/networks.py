@@ -18,7 +18,7 @@ another way for a single matrix is avoided (``product``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -55,6 +55,25 @@ class Networks:
         """Outputs [run, group, member, row, number] of inputs ``x[run, group, row, number]``."""
         output: Tensor = _Network.apply(self.parameters, x, self)
         return output
+
+    def fitted(self, x: Tensor, pull: Callable[[Tensor], Tensor], gradient: Tensor) -> Tensor:
+        """The outputs for ``x``, and in ``gradient``, as ``parameters``, what ``pull`` asks for.
+
+        pull: from the outputs to a loss's gradient for them. It is the gradient that ``__call__``
+        has, without autograd and written where it is wanted, for networks so large that each pass
+        over their parameters is felt.
+        """
+        with torch.no_grad():
+            kept, outputs, whole = [], [], gradient.flatten(0, 2)
+            for part, rows, layers in self._blocks_of(x):
+                hidden, output = _hidden_and_output(rows, layers)
+                kept.append((part, rows, layers, hidden))
+                outputs.append(output)
+            said = _joined(outputs).mT.view(*self.axes, x.shape[2], -1)
+            g = pull(said).flatten(0, 2)
+            for part, rows, layers, hidden in kept:
+                _gradient_into(whole[part], g[part], rows, layers, hidden)
+            return said
 
     def moved(self, x: Tensor, change: Tensor, weights: Tensor) -> Tensor:
         """The outputs for W₁x + b₁ + weights · change, with a gradient for ``change`` alone.
@@ -182,15 +201,16 @@ def _keep_memory() -> None:
     torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
-    """The matrix products a[network] b[network].
+def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+    """The matrix products a[network] b[network], perhaps written into ``out``.
 
     One product alone of a matrix with a vector would be another routine, with other roundings than
     beside others: it is computed twice.
     """
     if len(a) == 1 and 1 in (*a.shape[1:], b.shape[2]):
-        return torch.bmm(a.expand(2, -1, -1), b.expand(2, -1, -1))[:1]
-    return torch.bmm(a, b)
+        single = torch.bmm(a.expand(2, -1, -1), b.expand(2, -1, -1))[:1]
+        return single if out is None else out.copy_(single)
+    return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
 
 
 class _Network(Function):
@@ -268,6 +288,21 @@ def _gradient(g: Tensor, x: Tensor, layers: Layers, hidden: list[Tensor]) -> Ten
         if below is not x:
             g = _through(g, weight, below)
     return torch.cat(parts[::-1], 1)
+
+
+def _gradient_into(
+    into: Tensor, g: Tensor, x: Tensor, layers: Layers, hidden: list[Tensor]
+) -> None:
+    """``_gradient`` in ``into[network, number]``."""
+    end = sum(weight[0].numel() + bias[0].numel() for weight, bias in layers)
+    into[:, end:] = 0
+    for (weight, bias), below in zip(reversed(layers), [*reversed(hidden), x], strict=True):
+        torch.sum(g, 1, out=into[:, end - bias.shape[-1] : end])
+        end -= bias.shape[-1] + weight[0].numel()
+        own = into[:, end : end + weight[0].numel()].unflatten(-1, weight.shape[1:])
+        product(g.mT, below, own)
+        if below is not x:
+            g = _through(g, weight, below)
 
 
 def _through(g: Tensor, weight: Tensor, below: Tensor) -> Tensor:
