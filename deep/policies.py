@@ -40,10 +40,13 @@ class Policies:
 
     def act(self, observations: Tensor, streams: Streams, greedy: bool) -> Tensor:
         """Actions [run, row, agent, number] at observations of these axes, without gradients."""
+        return self.act_alone(observations.transpose(1, 2), streams, greedy).transpose(1, 2)
+
+    def act_alone(self, observations: Tensor, streams: Streams, greedy: bool) -> Tensor:
+        """The same, each agent in rows of its own: both are [run, agent, row, number]."""
         with torch.no_grad():
-            said = self.outputs(observations.transpose(1, 2), streams)
-            actions = self.head.best(said) if greedy else self.head.sample(said, streams)[0]
-            return actions.transpose(1, 2)
+            said = self.outputs(observations, streams)
+            return self.head.best(said) if greedy else self.head.sample(said, streams)[0]
 
     @property
     def copied(self) -> Policies:

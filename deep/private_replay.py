@@ -60,8 +60,8 @@ class PrivateReplay:
                 "drawing any"
             )
         drawn = streams.uniform(sizes.shape[1], rows)
-        # size · u can round up to size
-        index = torch.minimum((drawn * sizes).long(), sizes - 1)
+        # below the size even rounded: u is at most 1 − 2⁻⁵³
+        index = (drawn * sizes).long()
         return self.batch(index.to(self.rows.device))
 
     def batch(self, index: Tensor) -> Batch:

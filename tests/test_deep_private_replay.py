@@ -73,6 +73,7 @@ def test_every_ego_keeps_its_own_last_transitions(
 def filled(sizes: list[list[int]], capacity: int = 50) -> PrivateReplay:
     """Rewards tell run, ego and place: 100 run + 10 ego and a share of place."""
     memory = private_replay(SHAPE, len(sizes), capacity, torch.float32, "cpu")
+    memory.rows.fill_(float("nan"))
     for i in range(max(map(max, sizes))):
         one = noise(len(sizes), 2, 1, seed=i)
         for run in range(len(sizes)):
@@ -140,6 +141,19 @@ def test_batches_have_the_share_that_is_due(share: float, true: int) -> None:
         for ego in range(2):
             for row in rows(batch, run, ego)[:true]:
                 assert sum(same(row, one) for one in known) == 1
+
+
+def test_egos_get_real_rows_of_their_own() -> None:
+    batch = mixed(real_replay(1), filled([[5, 9]]), 80, 0.5, streams([0], "mix"))
+    # of forty draws out of twenty all are equal with probability 20⁻⁴⁰
+    assert not torch.equal(batch.rewards[:, 0, :40], batch.rewards[:, 1, :40])
+
+
+def test_the_largest_number_draws_the_last_row() -> None:
+    """⌊size · u⌋ is below the size for all u, as float64, on [0, 1)."""
+    u = torch.tensor(1 - 2**-53, dtype=torch.float64)
+    sizes = torch.cat((torch.arange(1, 100_000), 2 ** torch.arange(20, 50) + 1))
+    assert torch.equal((u * sizes).long(), sizes - 1)
 
 
 def all_of(memory: Replay) -> Tensor:

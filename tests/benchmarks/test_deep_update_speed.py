@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from deep.experience import Private
 from deep.learner import Learner, Shape
 from deep.maddpg import Maddpg, maddpg
 from deep.masac import Masac, masac
@@ -24,11 +25,17 @@ from deep.spaces import Choices, random_actions
 SPREAD = Shape((18, 18, 18), (Choices((5,)),) * 3)
 BATCH, TURNS = 1024, 10
 
+#: Others whose beliefs cost nothing.
+APART = Private(lambda observations, _: torch.zeros(*observations.shape[:-1], 5))
+
 LEARNERS: dict[str, Callable[..., Learner]] = {
     "MASAC": lambda initial: masac(SPREAD, Masac(), initial),
     "MASAC, relaxed samples": lambda initial: masac(SPREAD, Masac(expect_up_to=0), initial),
     "MADDPG": lambda initial: maddpg(SPREAD, Maddpg(), initial),
+    "MASAC, private rows": lambda initial: masac(SPREAD, Masac(), initial, experience=APART),
 }
+#: Those whose agents have batches of their own.
+PRIVATE = {"MASAC, private rows"}
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +61,9 @@ def memory(seeds: range, rows: int) -> Replay:
 
 def step_of(name: str, seeds: range) -> Callable[[], Any]:
     learner = LEARNERS[name](streams(seeds, "initialise"))
-    batch = memory(seeds, 10_000).sample(streams(seeds, "replay"), BATCH)
+    kept, drawn = memory(seeds, 10_000), streams(seeds, "replay")
+    apart = name in PRIVATE
+    batch = kept.sample_apart(drawn, 3, BATCH) if apart else kept.sample(drawn, BATCH)
     update = streams(seeds, "update")
     return lambda: learner.update(batch, update)
 
