@@ -23,9 +23,10 @@ import torch
 from torch import Tensor
 
 from deep.ensemble import DynamicsSettings, Ensemble, ensemble
-from deep.fitting import ROWS, Data, Training, quality, rows_of
+from deep.fitting import ROWS, Training, quality
+from deep.fitting_rows import Data, rows_of
 from deep.learner import Shape
-from deep.outcomes import Numbers
+from deep.outcome_numbers import Numbers
 from deep.replay import Replay, replay
 from deep.seeding import streams
 from deep.spaces import Choices, random_actions

@@ -6,11 +6,12 @@ evaluated: the model of an ego agent is the mixture
 
     T̂(s', r | s, a) = 1/B Σ_b T̂_b(s', r | s, a).
 
-Drawing. M rows have to be dealt to B members. A random permutation deals them to B ⌈M/B⌉ places, of
-which each member owns ⌈M/B⌉. So the member of each row is uniform, and those of two steps are
-independent. The rows of one step are dealt without replacement: every member gets as many, up to
-the places left empty, so two rows of a step are a little less likely than 1/B to have one member.
-Empty places are computed with the first row's input and not read.
+Drawing. M rows have to be dealt to B members. Each member has P places, the least multiple of 32
+with B P ≥ M, and a random permutation of all places says where each row goes. So the member of each
+row is uniform, and those of two steps are independent. The rows of one step are dealt without
+replacement: no member gets more than P, so two rows of a step have one member with probability
+(P − 1)/(B P − 1), a little less than 1/B. Empty places are computed with the first row's input and
+not read.
 
 Inputs are made standard per run with the training rows' mean and deviation. Hidden units are relu,
 as everywhere here (the paper names none; the released code has swish).
@@ -30,8 +31,14 @@ from deep.environments import World
 from deep.game_env import GameEnv
 from deep.learner import Shape, positive, restore_tensors
 from deep.networks import Networks, networks
-from deep.outcomes import Numbers, Outcomes, Standard, States
+from deep.outcome_numbers import Numbers
+from deep.outcome_states import States
+from deep.outcomes import Outcomes, Standard
 from deep.seeding import Streams
+
+#: Rows come in multiples of this: what is left over after the processor's vectors is computed by
+#: other routines, with other roundings, so no run's rows may end within a vector.
+UNIT = 32
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class DynamicsSettings:
     weight_decay: float = 0.00005
     """What a step of rate 1 takes off a parameter, as a share of it (decoupled from Adam)."""
     batch: int = 256
-    """Rows of a network in a step."""
+    """Rows of a network in a step, a multiple of 32."""
     rows: int = 50_000
     """The most transitions of a run that a fit sees, drawn uniformly from its replay."""
     most_epochs: int = 50
@@ -68,7 +75,8 @@ class DynamicsSettings:
             raise InputError("hidden: no layer; give at least one")
         in_range("rate", self.rate, 0, 1)
         in_range("weight_decay", self.weight_decay, 0, 1)
-        whole("batch", self.batch, 1)
+        if whole("batch", self.batch, 1) % UNIT:
+            raise InputError(f"batch: {self.batch}; give a multiple of {UNIT}")
         whole("rows", self.rows, 2)
         whole("most_epochs", self.most_epochs, 1)
         whole("patience", self.patience, 1)
@@ -106,7 +114,7 @@ class Ensemble:
             slots = deal(streams, self.egos, self.settings.members, observations.shape[2])
             slots = slots.to(observations.device)
             said = self._drawn(self.read(observations, actions), slots)
-            limits = self._limits_of(slots // self._places(observations.shape[2]))
+            limits = self._limits_of(slots // places(self.settings.members, observations.shape[2]))
             following, rewards = self.outcomes.draw(said, limits, observations, self.scale, streams)
             return memory, following, rewards
 
@@ -168,7 +176,7 @@ class Ensemble:
     def _drawn(self, x: Tensor, slots: Tensor) -> Tensor:
         """The outputs [run, ego, row, number] of each row's slot, for x[run, ego, row, number]."""
         runs, egos, rows, width = x.shape
-        total = self.settings.members * self._places(rows)
+        total = self.settings.members * places(self.settings.members, rows)
         source = torch.zeros(runs, egos, total, dtype=torch.int64, device=x.device)
         source.scatter_(2, slots, torch.arange(rows, device=x.device).expand_as(slots))
         dealt = x.gather(2, source.unsqueeze(-1).expand(-1, -1, -1, width))
@@ -180,9 +188,6 @@ class Ensemble:
         """[run, ego, row, number]: the limits of the member of each row."""
         each: Tensor = self.limits.unflatten(1, (self.egos, -1))
         return each.gather(2, member.unsqueeze(-1).expand(-1, -1, -1, each.shape[-1]))
-
-    def _places(self, rows: int) -> int:
-        return -(-rows // self.settings.members)
 
     @cached_property
     def _read(self) -> Tensor:
@@ -211,11 +216,16 @@ class Central:
 
 
 def deal(streams: Streams, egos: int, members: int, rows: int) -> Tensor:
-    """The slot of each row, [run, ego, row]: the first numbers of a permutation of B ⌈M/B⌉.
+    """The place of each row, [run, ego, row]: the first numbers of a random permutation.
 
-    Slot s is of member s // ⌈M/B⌉ (see the module).
+    Place s is of member s // P (see the module).
     """
-    return streams.uniform(egos, members * -(-rows // members)).argsort(-1)[..., :rows]
+    return streams.uniform(egos, members * places(members, rows)).argsort(-1)[..., :rows]
+
+
+def places(members: int, rows: int) -> int:
+    """Places of a member, P."""
+    return UNIT * -(-rows // (members * UNIT))
 
 
 def outcomes(world: World) -> Outcomes:

@@ -1,15 +1,11 @@
 """Fitting an ensemble of dynamics networks to a replay, from where its parameters are.
 
-1. Rows. A share of all transitions is held out for ever: transition t, counted from the first that
-   was ever added, is held out if a hash of t falls below the share. So no row moves between the
-   two sets from one fit to the next, wherever it lies in the replay; neighbours in time may lie in
-   different sets, since it is rows that are held out and not episodes. At most ``rows`` transitions
-   of a run, uniformly drawn and in the stated share from both sets, are looked at.
-2. Inputs and targets are made standard with the training rows' mean and deviation.
-3. Bootstrap. Each network draws as many rows as there are, with replacement.
-4. An epoch takes a network once through its own rows, in a new order, by minibatches: Adam with
-   fresh moments at every fit, then θ ← θ − η λ θ (Loshchilov and Hutter 2019).
-5. Early stopping, network by network. After each epoch the loss on the held-out rows is taken, and
+1. A bounded sample of the replay is taken, of rows to train on and rows held out, and made standard
+   (``deep.fitting_rows``).
+2. Bootstrap. Each network draws as many rows as there are, with replacement.
+3. An epoch takes a network once through its own rows, in a new order, by minibatches: Adam with
+   fresh moments at every fit, beside θ ← θ − η λ θ (Loshchilov and Hutter 2019).
+4. Early stopping, network by network. After each epoch the loss on the held-out rows is taken, and
    the parameters are kept if it is the least so far, the start included. A network stops once
    ``patience`` epochs have not brought the loss down by ``improvement`` in all. From then on its
    parameters are left alone, and once all networks of a run have stopped nothing is drawn from the
@@ -25,16 +21,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from bounds.numbers import Array, InputError
 from deep import networks
 from deep.ensemble import Ensemble
+from deep.fitting_rows import Data, rows_of
 from deep.networks import Networks
 from deep.optimiser import Adam
-from deep.outcomes import Standard, standard
 from deep.replay import Replay
 from deep.seeding import Streams
 
@@ -72,77 +66,6 @@ def fit(model: Ensemble, replay: Replay, streams: Streams) -> dict[str, Tensor]:
         name: each.to(model.dtype).view(runs, model.egos, -1).mean(-1)
         for name, each in by_network.items()
     } | quality(model, data)
-
-
-def held_out(replay: Replay, share: float) -> Tensor:
-    """Whether the transition in each row of the replay is held out, bool [row]."""
-    slots = np.arange(replay.size, dtype=np.int64)
-    last = replay.added - 1
-    ever = (last - (last - slots) % replay.capacity).astype(np.uint64)
-    return torch.from_numpy(_hash(ever) < share)
-
-
-def _hash(x: Array) -> Array:
-    """Numbers in [0, 1) that look random (the finaliser of splitmix64)."""
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    return (x >> np.uint64(11)) * 2.0**-53
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """Standard inputs and targets, [run, row, number]: of the training and the held-out rows."""
-
-    inputs: Tensor
-    targets: Tensor
-    held_inputs: Tensor
-    held_targets: Tensor
-
-    @property
-    def rows(self) -> int:
-        """Training rows."""
-        return self.inputs.shape[1]
-
-
-def rows_of(model: Ensemble, replay: Replay, streams: Streams) -> Data:
-    """The rows that a fit looks at; ``model`` gets their means and deviations."""
-    settings = model.settings
-    out = held_out(replay, settings.held_out)
-    held = max(1, round(settings.rows * settings.held_out))
-    sets = []
-    for rows, most in ((~out, settings.rows - held), (out, held)):
-        found = rows.nonzero().squeeze(-1)
-        if not len(found):
-            what = "hold out" if rows is out else "train on"
-            raise InputError(f"replay: {replay.size} transitions leave none to {what}; add more")
-        index = found.expand(streams.runs, -1)
-        if len(found) > most:
-            index = index.gather(1, streams.uniform(len(found)).argsort(-1)[:, :most])
-        sets.append(_raw(model, replay, index))
-    (x, y), (held_x, held_y) = sets
-    _set(model.inputs, standard(x))
-    scaled = torch.tensor(model.outcomes.scaled, device=y.device)
-    own = standard(y)
-    _set(
-        model.scale,
-        Standard(own.mean.where(scaled, 0.0), own.deviation.where(scaled, 1.0)),
-    )
-    return Data(model.inputs(x), model.scale(y), model.inputs(held_x), model.scale(held_y))
-
-
-def _raw(model: Ensemble, replay: Replay, index: Tensor) -> tuple[Tensor, Tensor]:
-    batch = replay.batch(index.to(replay.rows.device))
-    seen = torch.cat((batch.observations.flatten(-2), batch.actions.flatten(-2)), -1)
-    columns = torch.tensor(list(model.outcomes.read), device=seen.device)
-    targets = model.outcomes.targets(batch.observations, batch.next_observations, batch.rewards)
-    return seen.index_select(-1, columns).to(model.dtype), targets.to(model.dtype)
-
-
-def _set(own: Standard, new: Standard) -> None:
-    own.mean.copy_(new.mean)
-    own.deviation.copy_(new.deviation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,8 +159,8 @@ class Training:
             stack.fitted(seen, partial(pull, target=target), gradient)
             limiter.step(to_limits.flatten())
             for adam, piece in zip(adams, pieces, strict=True):
-                adam.step(piece)
                 adam.parameters.mul_(keep)
+                adam.step(piece)
 
     def losses(self) -> Tensor:
         """The active networks' mean losses on the held-out rows, float64 [active]."""
