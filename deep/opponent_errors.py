@@ -12,6 +12,8 @@ seen may hold any error. Everything here is a mean over the states s_1..s_N of t
 - ``pooled_residual`` ≤ D̄: for numbers, z = (atanh a − μ)/σ, a on [−1, 1], is standard normal if
   π̂ = π. A function of an action does not raise D_TV, nor does averaging over states and over the
   numbers of an action, so the distance of the pooled z's histogram from the normal law is below D̄.
+- ``pooled_rank`` ≤ D̄, for choices in the same way: how often the model's likeliest option is
+  played, its second likeliest, …, against how often it says.
 - ``oracle`` = D̄, by looking at the real policies, which no agent may: for ablations and tests.
 
 All but the oracle see the agents' own history alone, which is what Algorithm 1 allows.
@@ -144,6 +146,33 @@ def pooled_residual(
         gap[:, :, agent] = (shares - 1 / bins).abs().sum(-1) / 2
     radius = math.sqrt((bins * math.log(2) - math.log(1 - level)) / (2 * count))
     return _around(gap, radius, level, count)
+
+
+def pooled_rank(opponents: Opponents, history: History, level: float = LEVEL) -> Estimate:
+    """Distance of the ranks played from those that the model expects: a lower estimate of D̄.
+
+    An option's rank r is its place by π̂, the likeliest first. value = ½ Σ_r |share of rows with
+    rank r − mean π̂ of rank r|, an agent's choices pooled. For choices. The interval is as that of
+    ``pooled_residual``, with options in the place of bins. A perfect model has about 0 here,
+    whatever its entropy, and so has one that is wrong about which of two equally likely options.
+    """
+    _choosing(opponents, "pooled_rank")
+    in_range("level", level, 0, 1, open_high=True)
+    seen, done = history.by_ego()
+    chances, count = opponents.probabilities(seen).double(), seen.shape[2]
+    spaces = [space for space in opponents.shape.spaces if isinstance(space, Choices)]
+    most = max(max(space.sizes) for space in spaces)
+    gaps = torch.zeros(*chances.shape[:2], len(spaces), most, dtype=torch.float64)
+    for agent, space in enumerate(spaces):
+        start = 0
+        for size in space.sizes:
+            part = slice(start, start + size)
+            ranked, order = chances[..., agent, part].sort(stable=True, dim=-1, descending=True)
+            played = done[..., agent, part].double().gather(-1, order)
+            gaps[:, :, agent, :size] += (played - ranked).mean(2).cpu() / len(space.sizes)
+            start += size
+    radius = math.sqrt((most * math.log(2) - math.log(1 - level)) / (2 * count))
+    return _around(gaps.abs().sum(-1) / 2, radius, level, count)
 
 
 @dataclass(frozen=True, eq=False)

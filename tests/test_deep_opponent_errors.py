@@ -27,6 +27,7 @@ from deep.opponent_errors import (
     nll,
     normal_distance,
     oracle,
+    pooled_rank,
     pooled_residual,
 )
 from deep.opponents import Opponents, pairs
@@ -322,9 +323,58 @@ def test_errors_that_cancel_over_states_are_not_seen() -> None:
     assert bool((off_diagonal(found.high) < off_diagonal(distance)).all())
 
 
+def test_pooled_ranks_are_a_covered_lower_estimate(history: History) -> None:
+    """Against the ranks' exact mean gap in the states that came, and against D̄."""
+
+    def ranked(p: Array, q: Array) -> Array:
+        order = np.argsort(-q, axis=-1, kind="stable")
+        return np.take_along_axis(p - q, order, -1)
+
+    found = pooled_rank(models_of(GAME, MODELS), history, 0.9)
+    states = history.observations[:, :, 0].argmax(-1)
+    truth = torch.zeros(TIMES, 2, 2, dtype=torch.float64)
+    for i, j in pairs(2):
+        gaps = torch.tensor(ranked(REAL[j], MODELS[i][j]))[states].mean(1)
+        truth[:, i, j] = gaps.abs().sum(-1) / 2
+    check_coverage(found, truth)
+    distance = mean_of(history, total_variation)
+    assert bool((truth <= distance + 1e-12).all())
+    misses = (off_diagonal(found.low) > off_diagonal(distance)).double().mean()
+    assert float(misses) <= 0.1
+    # the truth itself as a model is not blamed, though its mismatch is large
+    perfect = models_of(GAME, [REAL] * 2)
+    blamed = off_diagonal(pooled_rank(perfect, history, 0.9).low) > 0
+    assert float(blamed.double().mean()) <= 0.1
+    assert bool((off_diagonal(mismatch(perfect, history).value) > 0.2).all())
+
+
+def test_pooled_ranks_see_a_model_that_is_too_sure(history: History) -> None:
+    sure = [[0.95 * np.eye(q.shape[1])[q.argmax(-1)] + 0.05 / q.shape[1] for q in REAL]] * 2
+    found = pooled_rank(models_of(GAME, sure), history, 0.9)
+    assert float((off_diagonal(found.low) > 0).double().mean()) > 0.99
+
+
+def test_pooled_ranks_of_several_choices_are_averages() -> None:
+    """Choices of 2 and 3 options, one played as the model says and one never as it thinks."""
+    spaces = (Choices((2, 3)), Choices((2, 3)))
+    logits = torch.tensor([0.0, 0.0, 9.0, 0.0, 0.0], dtype=torch.float64)
+    opponents = Opponents(
+        Shape((1, 1), spaces), Categorical(spaces), lambda *_: logits.expand(1, 2, 4, 5)
+    )
+    rows = torch.tensor([[1, 0], [0, 1], [1, 0], [0, 1]])
+    second = torch.tensor([[0, 0, 1]]).expand(4, -1)
+    actions = torch.cat((rows, second), -1)[None, :, None].expand(1, 4, 2, 5).double()
+    found = pooled_rank(opponents, History(torch.zeros(1, 4, 2, 1), actions, torch.arange(4)))
+    first, likeliest = 0.0, 1 / (1 + 2 * math.exp(-9.0))
+    other = math.exp(-9.0) * likeliest
+    # ranks 1, 2, 3 of the second choice are off by their chances, 0 or 1 played; halved by pooling
+    expected = (first + likeliest + other + (1 - other)) / 2 / 2
+    assert off_diagonal(found.value).tolist()[0] == pytest.approx([expected] * 2)
+
+
 def test_what_cannot_be_estimated() -> None:
     numbers, choices = gaussian_history(4), played(4, 1)
-    for estimator in (mismatch, match_rate):
+    for estimator in (mismatch, match_rate, pooled_rank):
         with pytest.raises(InputError, match="never match"):
             estimator(gaussian(real_numbers), numbers)
     with pytest.raises(TypeError, match="Gaussian"):

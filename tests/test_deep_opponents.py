@@ -340,6 +340,32 @@ def test_a_stopped_model_is_as_if_the_fit_had_ended_there() -> None:
             assert torch.equal(models.stack.parameters[run, pair], end[run, pair])
 
 
+def test_patience_is_counted_from_the_best_epoch() -> None:
+    """Which epochs improve is seen from fits of 1, 2, … epochs; a pause of ``patience`` ends it."""
+    models, history, most = models_for(MIXED, [0]), random_history(MIXED, [0], 300), 16
+    start = {name: tensor.clone() for name, tensor in models.state().items()}
+
+    def best(**changes: int) -> Tensor:
+        models.restore(start)
+        settings = replace(QUICK, rate=0.03, **changes)
+        return fit(models, settings, history, streams([0], "f"))["opponent_epochs"][0]
+
+    improved = [best(epochs=epoch, patience=most) == epoch for epoch in range(1, most + 1)]
+    late = 0
+    for patience in (1, 2, 3):
+        found = best(epochs=most, patience=patience)
+        for i, j in pairs(3):
+            expected = 0
+            for epoch in range(1, most + 1):
+                if epoch - expected > patience:
+                    late += any(bool(each[i, j]) for each in improved[epoch - 1 :])
+                    break
+                expected = epoch if improved[epoch - 1][i, j] else expected
+            assert int(found[i, j]) == expected
+    # some would have improved after they had stopped
+    assert late
+
+
 def test_a_fit_never_makes_held_out_rows_less_likely() -> None:
     """Not with a rate that spoils everything either: then the models stay as they were."""
     history = random_history(MIXED, [0], 300)
