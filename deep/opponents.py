@@ -224,16 +224,16 @@ def real_opponents(
 ) -> Opponents:
     """The real policies in the place of models: an oracle, for ablations and tests.
 
-    outputs: what the policies' networks say, [run, agent, row, number], for observations
-    [run, row, agent, number], as ``deep.policies.Policies.outputs``. Nothing is counted as a call.
-    Streams have to be given to every method where the policies infer others' actions.
+    outputs: what the policies' networks say of own observations, both [run, agent, row, number], as
+    ``deep.policies.Policies.outputs``. Nothing is counted as a call. Streams have to be given to
+    every method where the policies infer others' actions.
     """
     both = pairs(shape.agents)
 
     def says(observations: Tensor, streams: Streams | None) -> Tensor:
         drawing = Streams(()) if streams is None else streams
         with torch.no_grad():
-            said = outputs(observations.flatten(1, 2), drawing)
+            said = outputs(observations.flatten(1, 2).transpose(1, 2), drawing)
         said = said.unflatten(2, observations.shape[1:3])
         return torch.stack([said[:, j, i] for i, j in both], 1)
 

@@ -62,9 +62,7 @@ def act_alone_of(
 def real_of(game: StochasticGame, tables: Sequence[Array]) -> Opponents:
     """The real policies as opponents."""
     of = logits(tables)
-    return real_opponents(
-        shape_of(game), head_of(game), lambda seen, _: said(of, seen.transpose(1, 2))
-    )
+    return real_opponents(shape_of(game), head_of(game), lambda seen, _: said(of, seen))
 
 
 def models_of(game: StochasticGame, models: Sequence[Sequence[Array]]) -> Opponents:

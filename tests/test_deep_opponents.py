@@ -13,7 +13,7 @@ from table_players import act_of, logits, real_of, said, seen_in, shape_of
 from torch import Tensor
 
 from bounds.numbers import InputError
-from deep.distributions import Categorical, TanhGaussian, TanhPoint
+from deep.distributions import Categorical, TanhGaussian, TanhPoint, head
 from deep.forks import forked
 from deep.learner import Shape
 from deep.opponent_errors import nll, oracle
@@ -28,6 +28,7 @@ from deep.opponents import (
     theirs,
 )
 from deep.opponents_fit import History, OpponentSettings, fit, newest, split
+from deep.policies import policies
 from deep.replay import replay
 from deep.seeding import Streams, streams
 from deep.spaces import Box, Choices, Space, one_hot
@@ -164,9 +165,9 @@ def test_actions_on_the_edge_of_a_box_have_a_finite_density() -> None:
     logs = models.opponents.log_probability(torch.zeros(1, 2, 4, 2, 2), edge)
     assert bool(logs.isfinite().all())
     inner = torch.rand(1, 2, 50, 2, generator=torch.Generator().manual_seed(0))
-    head = TanhGaussian((Box(2, 0, 1), Box(2, 0, 1)))
+    unit = TanhGaussian((Box(2, 0, 1), Box(2, 0, 1)))
     # those that are not on the edge stay, up to the rounding of there and back
-    torch.testing.assert_close(inside(head, inner), inner, rtol=0, atol=1e-6)
+    torch.testing.assert_close(inside(unit, inner), inner, rtol=0, atol=1e-6)
 
 
 def test_what_opponents_cannot_say() -> None:
@@ -200,6 +201,34 @@ def test_real_opponents_are_the_policies() -> None:
     played = (said(logits(tables), seen[:, 0].transpose(1, 2)) * actions.transpose(1, 2)).sum(-1)
     for i, j in pairs(3):
         torch.testing.assert_close(logs[:, i, :, j], played[:, j], rtol=1e-12, atol=1e-12)
+
+
+def test_policies_of_learners_fit_in() -> None:
+    """Real policies that are conditioned on what models infer: as opponents, and as they act."""
+    models = models_for(MIXED, [0, 1], own)
+    actors = policies(
+        MIXED,
+        head(MIXED.spaces, "cpu", 1.0),
+        (8,),
+        streams([0, 1], "i"),
+        torch.float64,
+        "cpu",
+        models.inference,
+    )
+    assert isinstance(actors.head, Categorical)
+    real = real_opponents(MIXED, actors.head, actors.outputs)
+    seen = padded(MIXED, 2, 3, 32)
+    chances = real.probabilities(seen, streams([0, 1], "s"))
+    # the same draws, of each agent in the rows of all ego agents one after the other
+    flat = seen.flatten(1, 2).transpose(1, 2)
+    said = actors.outputs(flat, streams([0, 1], "s"))
+    expected = actors.head.probabilities(said)[0].unflatten(2, (3, 32))
+    for i, j in pairs(3):
+        assert torch.equal(chances[:, i, :, j], expected[:, j, i])
+    actions = actors.act_alone(
+        seen.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2), streams([0, 1], "s"), greedy=False
+    )
+    assert actions.shape == (2, 3, 32, 5)
 
 
 def test_inferred_actions_are_the_others_in_order() -> None:
