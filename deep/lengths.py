@@ -106,7 +106,7 @@ def planned(
     whole("calls", calls)
     whole("most", most, 1)
     in_range("slack", slack, 0, 1)
-    _check(errors)
+    errors, policy_shift = _checked(errors), policy_shift.cpu()
     runs, agents = errors.shape[:2]
     ks = torch.zeros(runs, agents, dtype=torch.int64)
     lengths = torch.zeros(errors.shape, dtype=torch.int64)
@@ -170,20 +170,23 @@ def _k(k: int | Tensor, errors: Tensor) -> Tensor:
     return torch.full(errors.shape[:2], whole("k", k, 1), dtype=torch.int64)
 
 
-def _check(errors: Tensor) -> None:
+def _checked(errors: Tensor) -> Tensor:
+    """``errors`` on the CPU."""
+    errors = errors.cpu()
     for run, ego, opponent in torch.cartesian_prod(*map(torch.arange, errors.shape)).tolist():
         value = float(errors[run, ego, opponent])
         if ego != opponent and not (isfinite(value) and value >= 0):
             raise InputError(
                 f"errors[{run}][{ego}][{opponent}]: {value}; give a finite number, 0 or more"
             )
+    return errors
 
 
 def _by_ego(
     errors: Tensor, k: int | Tensor, rule: Callable[[int, tuple[float, ...]], tuple[int, ...]]
 ) -> Tensor:
     """``rule`` of k and the opponents' errors, for every run and ego agent."""
-    _check(errors)
+    errors = _checked(errors)
     agents, steps = errors.shape[1], _k(k, errors)
     lengths = all_models(errors, k)
     for run in range(len(errors)):

@@ -15,7 +15,6 @@ others.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ from deep.forks import forked
 from deep.learner import positive
 from deep.opponents import OpponentModels, inside, pairs
 from deep.optimiser import adam
-from deep.replay import Batch
+from deep.replay import Replay
 from deep.seeding import Streams
 
 #: 1/golden ratio: multiples of it, modulo 1, are spread evenly, however few there are.
@@ -72,25 +71,6 @@ class OpponentSettings:
         in_range("weight_decay", self.weight_decay, 0, 1)
 
 
-class Rows(Protocol):
-    """What is asked of a replay."""
-
-    @property
-    def size(self) -> int:
-        """Rows that hold a transition."""
-
-    @property
-    def capacity(self) -> int:
-        """Rows that there is room for."""
-
-    @property
-    def added(self) -> int:
-        """Transitions so far."""
-
-    def batch(self, index: Tensor) -> Batch:
-        """The transitions in the rows ``index[run, row]``."""
-
-
 @dataclass(frozen=True, eq=False)
 class History:
     """What the agents saw and did, the same for every ego agent of a run.
@@ -118,14 +98,14 @@ class History:
         return seen.expand(-1, agents, -1, -1, -1), done.expand(-1, agents, -1, -1, -1)
 
 
-def newest(replay: Rows, runs: int, rows: int) -> History:
-    """The newest ``rows`` transitions of each of ``runs`` runs, or all where there are fewer."""
+def newest(replay: Replay, rows: int) -> History:
+    """The newest ``rows`` transitions of each run, or all where there are fewer."""
     count = min(rows, replay.size)
     if count == 0:
         raise InputError("replay: empty; add transitions before fitting to any")
     numbers = torch.arange(replay.added - count, replay.added)
-    index = (numbers % replay.capacity).expand(runs, -1)
-    batch = replay.batch(index)
+    index = (numbers % replay.capacity).to(replay.rows.device)
+    batch = replay.batch(index.expand(len(replay.rows), -1))
     return History(batch.observations, batch.actions, numbers)
 
 

@@ -443,7 +443,7 @@ def test_rows_never_change_sides() -> None:
         part, first = slice(start, start + 100), max(0, start - 200)
         nothing = torch.zeros(2, 100, 3)
         store.add(seen[:, part], done[:, part], nothing, seen[:, part], torch.zeros(2, 100))
-        history = newest(store, 2, 300)
+        history = newest(store, 300)
         assert torch.equal(history.observations, seen[:, first : start + 100])
         assert history.numbers.tolist() == list(range(first, start + 100))
         if start < 100:
@@ -459,7 +459,7 @@ def test_rows_never_change_sides() -> None:
 
 def test_no_rows_to_learn_from() -> None:
     with pytest.raises(InputError, match="replay: empty"):
-        newest(replay(MIXED, 1, 5, torch.float64, "cpu"), 1, 3)
+        newest(replay(MIXED, 1, 5, torch.float64, "cpu"), 3)
     with pytest.raises(InputError, match="held out"):
         fit(models_for(MIXED, [0]), QUICK, random_history(MIXED, [0], 1), streams([0], "f"))
 

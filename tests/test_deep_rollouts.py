@@ -24,15 +24,18 @@ from table_players import (
     models_of,
     real_of,
     seen_in,
+    shape_of,
     world,
 )
 from torch import Tensor
 
 from bounds.numbers import Array
 from deep import lengths as schemes
+from deep import tasks
 from deep.communication import Communication, interactions
-from deep.dynamics import exact
-from deep.opponents import Opponents, pairs
+from deep.dynamics import exact, packed
+from deep.ensemble import DynamicsSettings, ensemble, outcomes
+from deep.opponents import opponent_models, pairs, theirs
 from deep.rollouts import Beliefs, Step, own, roll
 from deep.seeding import Streams, streams
 from deep.spaces import chosen
@@ -515,8 +518,70 @@ def test_the_return_tells_lengths_apart(off: int) -> None:
     assert abs(mean - exact_return) > radius
 
 
-def test_beliefs_may_be_learned_models() -> None:
-    """What ``Opponents`` offers is what rollouts ask for."""
-    of = setup()
-    beliefs: Beliefs = models_of(of.game, of.models)
-    assert isinstance(beliefs, Opponents)
+def test_branches_of_a_particle_world_are_its_own_future() -> None:
+    """Exact dynamics, everybody asked: what the world does next, in every ego agent's branches."""
+    task = tasks.world("spread", {}, dtype=torch.float64)
+    state = task.reset(streams([0, 1], "e"), 32)
+    kept, seen = packed(state), task.observe(state)
+
+    def play(observations: Tensor, _: Streams) -> Tensor:
+        """One-hots of the largest of the first five numbers."""
+        best = observations[..., :5].argmax(-1)
+        return torch.nn.functional.one_hot(best, 5).to(observations.dtype)
+
+    wide = seen.unsqueeze(1).expand(-1, 3, -1, -1, -1)
+    dynamics = exact(task, kept)
+    rows = torch.arange(32).expand(2, 3, -1)
+    steps = roll(
+        wide,
+        dynamics.begin(rows),
+        torch.zeros(2, 3, 3, dtype=torch.int64),
+        4,
+        dynamics,
+        play,
+        Stale(lambda observations, _: torch.zeros(*observations.shape[:-1], 5).double()),
+        Communication(play, 5, interactions(2, 3)),
+        streams([0, 1], "r"),
+    )
+    for step in steps:
+        state, rewards = task.step(state, play(seen, streams([0, 1], "r")))
+        for ego in range(3):
+            assert torch.equal(step.observations[:, ego], seen)
+            assert torch.equal(step.next_observations[:, ego], task.observe(state))
+            assert torch.equal(step.rewards[:, ego], rewards)
+        seen = task.observe(state)
+
+
+def test_learned_dynamics_and_learned_opponents_fit_in() -> None:
+    """Two runs beside each other and one alone, bit for bit; states stay states."""
+    of, hidden = setup(), (8,)
+    shape = shape_of(of.game)
+
+    def branches(seeds: list[int]) -> list[Step]:
+        first = streams(seeds, "i")
+        models = opponent_models(shape, hidden, theirs, first, torch.float64, "cpu")
+        believed = ensemble(
+            shape,
+            DynamicsSettings(members=2, hidden=hidden),
+            outcomes(world(of.game)),
+            first,
+            torch.float64,
+        )
+        steps = roll(
+            seen_in(of.game, starts(of, 64, 2)[seeds]),
+            believed.begin(torch.zeros(1)),
+            torch.tensor([[[3, 0, 1], [2, 3, 0], [1, 1, 3]]]).expand(len(seeds), -1, -1),
+            3,
+            believed,
+            act_alone_of(of.game, of.policies),
+            models.opponents,
+            Communication(act_of(of.game, of.policies), 3, interactions(len(seeds), 3)),
+            streams(seeds, "r"),
+        )
+        return list(steps)
+
+    for both, alone in zip(branches([0, 1]), branches([1]), strict=True):
+        assert torch.equal(both.actions[1:], alone.actions)
+        assert torch.equal(both.next_observations[1:], alone.next_observations)
+        assert torch.equal(both.rewards[1:], alone.rewards)
+        assert bool((both.next_observations.sum(-1) == 1).all())
