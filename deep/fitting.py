@@ -145,11 +145,11 @@ class Training:
         to_limits = torch.empty_like(limits)
 
         def pull(said: Tensor, target: Tensor) -> Tensor:
-            """The loss's gradient for the outputs; that for the limits goes to ``to_limits``."""
+            """The gradient for the outputs; that for the limits goes to ``to_limits``."""
             with torch.enable_grad():
                 own = said[0, :, 0].detach().requires_grad_()
-                loss = outcomes.loss(own, limits, target, weights) + outcomes.penalty(limits)
-                to_said, other = torch.autograd.grad(loss.sum(), (own, limits))
+                loss = outcomes.objective(own, limits, target, weights).sum()
+                to_said, other = torch.autograd.grad(loss, (own, limits))
             to_limits.copy_(other)
             return to_said[None, :, None]
 

@@ -71,9 +71,9 @@ class States:
         square = 0.5 * (rewards - targets[..., 1:]).square()
         return surprise + average(square, weights[..., 1:])
 
-    def penalty(self, limits: Tensor) -> Tensor:
-        """Nothing."""
-        return limits.sum(-1)
+    def objective(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """The loss."""
+        return self.loss(said, limits, targets, weights) + limits.sum(-1)
 
     def draw(
         self, said: Tensor, limits: Tensor, seen: Tensor, scale: Standard, streams: Streams

@@ -77,10 +77,13 @@ class Outcomes(Protocol):
         """[..., number], not standard, of [..., agent, number] and rewards [..., agent]."""
 
     def loss(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Nats a target, [...]; ``weights[..., number]`` is 0 for targets that are constants."""
+        """What held-out rows are judged by, in nats a target, [...].
 
-    def penalty(self, limits: Tensor) -> Tensor:
-        """What training adds to the loss, [...]."""
+        ``weights[..., number]`` is 0 for targets that are constants, else 1.
+        """
+
+    def objective(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """What training goes down, [...], with gradients for ``said`` and ``limits``."""
 
     def draw(
         self, said: Tensor, limits: Tensor, seen: Tensor, scale: Standard, streams: Streams

@@ -266,13 +266,32 @@ def test_log_variances_are_between_the_limits(x: float, low: float, high: float)
 def test_the_loss_is_the_mean_surprise() -> None:
     """Against torch's own distributions; a target of weight 0 counts nowhere."""
     said, targets, limits = noise(2, 11, 14), noise(2, 11, 7, seed=1), noise(2, 14, seed=2)
+    targets[0, 0, 0] = 1e3
     weights = torch.ones(2, 7, dtype=torch.float64)
     weights[1, 3:5] = 0
-    found = Numbers(UNEQUAL).loss(said, limits, targets, weights)
     mean, log_variance = gaussian(said, limits.unsqueeze(1))
-    each = -torch.distributions.Normal(mean, (log_variance / 2).exp()).log_prob(targets)
-    expected = torch.stack((each[0].mean(), each[1][:, [0, 1, 2, 5, 6]].mean()))
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    deviation = (log_variance / 2).exp()
+    near = targets.clamp(mean - 5 * deviation, mean + 5 * deviation)
+    kept = [0, 1, 2, 5, 6]
+    for beta in (0.0, 0.5):
+        predicted = Numbers(UNEQUAL, beta)
+        loss = predicted.loss(said, limits, targets, weights)
+        each = -torch.distributions.Normal(mean, deviation).log_prob(near)
+        expected = torch.stack((each[0].mean(), each[1][:, kept].mean()))
+        torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
+        each = -torch.distributions.Normal(mean, deviation).log_prob(targets)
+        each = (each - 0.5 * math.log(2 * math.pi)) * deviation ** (2 * beta)
+        distance = 0.01 * (limits[:, 7:] - limits[:, :7]).mean(-1)
+        expected = torch.stack((each[0].mean(), each[1][:, kept].mean())) + distance
+        found = predicted.objective(said, limits, targets, weights)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    # of the mean the gradient is that of the likelihood, weighted; of a gradient there is no more
+    moving = said.clone().requires_grad_()
+    (found,) = torch.autograd.grad(
+        Numbers(UNEQUAL).objective(moving, limits, targets, weights).sum(), moving
+    )
+    expected = (mean - targets)[0] / deviation[0] / 77
+    torch.testing.assert_close(found[0, :, :7], expected, rtol=1e-10, atol=1e-12)
     states = States(Shape((3, 3), (Choices((2,)),) * 2))
     index = torch.tensor([0, 2, 1, 1])
     y = torch.cat((index.double().unsqueeze(-1), noise(4, 2)), -1)
