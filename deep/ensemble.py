@@ -33,7 +33,7 @@ from deep.learner import Shape, positive, restore_tensors
 from deep.networks import Networks, networks
 from deep.outcome_numbers import Numbers
 from deep.outcome_states import States
-from deep.outcomes import Outcomes, Standard
+from deep.outcomes import Affine, Outcomes, Standard, change
 from deep.seeding import Streams
 
 #: Rows come in multiples of this: what is left over after the processor's vectors is computed by
@@ -158,6 +158,23 @@ class Ensemble:
         """The same model without chance."""
         return Central(self)
 
+    def rescale(self, inputs: Standard, scale: Standard) -> None:
+        """Read and predict on other scales, with networks changed so that predictions stay.
+
+        What was constant before starts anew on its new scale, as everything does in a new model.
+        """
+        with torch.no_grad():
+            members = self.stack.axes[1]
+            read = self._each(change(inputs, self.inputs, self.inputs.deviation > 0), members)
+            weight, bias = self.stack.layers[0]
+            bias[:, 0].add_((weight @ read.shift.unsqueeze(-1)).squeeze(-1))
+            weight.mul_(read.factor.unsqueeze(1))
+            said = self._each(change(self.scale, scale, self.scale.deviation > 0), members)
+            self.outcomes.rescale(self.stack.layers[-1], self.limits.flatten(0, 1), said)
+            for own, new in ((self.inputs, inputs), (self.scale, scale)):
+                own.mean.copy_(new.mean)
+                own.deviation.copy_(new.deviation)
+
     def state(self) -> dict[str, Tensor]:
         """Every tensor that later predictions and fits depend on, leading axis [run]; no copies."""
         return {
@@ -183,6 +200,11 @@ class Ensemble:
         said = self.stack(dealt.view(runs, self.stack.axes[1], -1, width))
         said = said.reshape(runs, egos, total, -1)
         return said.gather(2, slots.unsqueeze(-1).expand(-1, -1, -1, said.shape[-1]))
+
+    def _each(self, by_run: Affine, members: int) -> Affine:
+        """[run, number] for every network."""
+        parts = (x.repeat_interleave(members, 0) for x in (by_run.factor, by_run.shift))
+        return Affine(*parts)
 
     def _limits_of(self, member: Tensor) -> Tensor:
         """[run, ego, row, number]: the limits of the member of each row."""
@@ -245,7 +267,8 @@ def ensemble(
 ) -> Ensemble:
     """A new ensemble for each run of ``streams`` and each of ``egos`` agents (None: all).
 
-    Until it is fitted it takes inputs and targets as they are.
+    Until it is fitted it takes inputs as they are, and says that no number ever changes and that
+    rewards are 0.
     """
     count = settings.members * (shape.agents if egos is None else whole("egos", egos, 1))
     read, targets = len(predicted.read), len(predicted.scaled)
@@ -267,5 +290,5 @@ def _unscaled(runs: int, numbers: int, dtype: torch.dtype, device: str) -> Stand
     shape = (runs, numbers)
     return Standard(
         torch.zeros(shape, dtype=dtype, device=device),
-        torch.ones(shape, dtype=dtype, device=device),
+        torch.zeros(shape, dtype=dtype, device=device),
     )

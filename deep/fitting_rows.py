@@ -5,7 +5,8 @@ added, is held out if a hash of t falls below the share. So no row moves between
 one fit to the next, wherever it lies in the replay. It is rows that are held out and not episodes,
 so neighbours in time may lie in different sets. At most ``rows`` transitions of a run are looked
 at, uniformly drawn and in the stated share from both sets, of each set a multiple of 32. Inputs and
-targets are made standard with the training rows' mean and deviation.
+targets are made standard with the training rows' mean and deviation; networks that were fitted on
+other scales are changed so that they say what they said, and go on from there.
 """
 
 from __future__ import annotations
@@ -75,13 +76,10 @@ def rows_of(model: Ensemble, replay: Replay, streams: Streams) -> Data:
             index = index.gather(1, streams.uniform(len(found)).argsort(-1)[:, :count])
         sets.append(_raw(model, replay, index))
     (x, y), (held_x, held_y) = sets
-    _set(model.inputs, standard(x))
     scaled = torch.tensor(model.outcomes.scaled, device=y.device)
     own = standard(y)
-    _set(
-        model.scale,
-        Standard(own.mean.where(scaled, 0.0), own.deviation.where(scaled, 1.0)),
-    )
+    scale = Standard(own.mean.where(scaled, 0.0), own.deviation.where(scaled, 1.0))
+    model.rescale(standard(x), scale)
     return Data(model.inputs(x), model.scale(y), model.inputs(held_x), model.scale(held_y))
 
 
@@ -91,8 +89,3 @@ def _raw(model: Ensemble, replay: Replay, index: Tensor) -> tuple[Tensor, Tensor
     columns = torch.tensor(list(model.outcomes.read), device=seen.device)
     targets = model.outcomes.targets(batch.observations, batch.next_observations, batch.rewards)
     return seen.index_select(-1, columns).to(model.dtype), targets.to(model.dtype)
-
-
-def _set(own: Standard, new: Standard) -> None:
-    own.mean.copy_(new.mean)
-    own.deviation.copy_(new.deviation)

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from deep.distributions import normal
 from deep.learner import Shape
-from deep.outcomes import Standard, average, present
+from deep.outcomes import Affine, Standard, average, present
 from deep.seeding import Streams
 
 #: ``low`` and ``high`` of a new model, in log-variances of standard targets.
@@ -89,6 +89,15 @@ class Numbers:
         each = (self.beta * log_variance.detach()).exp() * (0.5 * (square + log_variance))
         low, high = limits.chunk(2, -1)
         return average(each, weights) + DISTANCE * (high - low).mean(-1)
+
+    def rescale(self, layer: tuple[Tensor, Tensor], limits: Tensor, change: Affine) -> None:
+        """μ → factor · μ + shift, and ℓ, ``low``, ``high`` → those + 2 log factor."""
+        weight, bias = layer
+        count, more = self._targets, 2 * change.factor.log()
+        weight[:, :count].mul_(change.factor.unsqueeze(-1))
+        bias[:, 0, :count].mul_(change.factor).add_(change.shift)
+        bias[:, 0, count:].add_(more)
+        limits.add_(more.repeat(1, 2))
 
     def draw(
         self, said: Tensor, limits: Tensor, seen: Tensor, scale: Standard, streams: Streams

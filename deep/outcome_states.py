@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from bounds.numbers import InputError
 from deep.learner import Shape
-from deep.outcomes import Standard, average, present
+from deep.outcomes import Affine, Standard, average, present
 from deep.seeding import Streams
 
 
@@ -74,6 +74,13 @@ class States:
     def objective(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """The loss."""
         return self.loss(said, limits, targets, weights) + limits.sum(-1)
+
+    def rescale(self, layer: tuple[Tensor, Tensor], limits: Tensor, change: Affine) -> None:
+        """The rewards → factor · reward + shift."""
+        weight, bias = layer
+        factor, shift = change.factor[:, 1:], change.shift[:, 1:]
+        weight[:, self.states :].mul_(factor.unsqueeze(-1))
+        bias[:, 0, self.states :].mul_(factor).add_(shift)
 
     def draw(
         self, said: Tensor, limits: Tensor, seen: Tensor, scale: Standard, streams: Streams

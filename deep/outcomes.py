@@ -28,17 +28,39 @@ class Standard:
 
     def __call__(self, x: Tensor) -> Tensor:
         """(x − mean)/deviation of ``x[run, ..., number]``; constants are divided by 1."""
-        divisor = torch.where(self.deviation > 0, self.deviation, 1.0)
-        return (x - _beside(self.mean, x)) / _beside(divisor, x)
+        return (x - _beside(self.mean, x)) / _beside(self.divisor, x)
 
     def back(self, z: Tensor) -> Tensor:
         """mean + deviation · z, so that a constant comes back exactly."""
         return _beside(self.mean, z) + _beside(self.deviation, z) * z
 
     @property
+    def divisor(self) -> Tensor:
+        """The deviation, 1 for constants."""
+        return self.deviation.where(self.deviation > 0, 1.0)
+
+    @property
     def varies(self) -> Tensor:
         """1 where a number is no constant, else 0, [run, number]."""
         return (self.deviation > 0).to(self.mean.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """Numbers z made standard in one way as in another, factor · z + shift, [..., number]."""
+
+    factor: Tensor
+    shift: Tensor
+
+
+def change(old: Standard, new: Standard, known: Tensor) -> Affine:
+    """How to go from ``old`` to ``new``: z → (mean + deviation z − mean')/deviation'.
+
+    As in ``Standard`` a deviation of 0 counts as 1. Where not ``known`` nothing is changed.
+    """
+    factor = old.divisor / new.divisor
+    shift = (old.mean - new.mean) / new.divisor
+    return Affine(factor.where(known, 1.0), shift.where(known, 0.0))
 
 
 def standard(x: Tensor) -> Standard:
@@ -84,6 +106,13 @@ class Outcomes(Protocol):
 
     def objective(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """What training goes down, [...], with gradients for ``said`` and ``limits``."""
+
+    def rescale(self, layer: tuple[Tensor, Tensor], limits: Tensor, change: Affine) -> None:
+        """Change the last layer in place so that predictions stay while targets ``change``.
+
+        layer: weights [network, output, unit] and biases [network, 1, output]; limits[network,
+        number].
+        """
 
     def draw(
         self, said: Tensor, limits: Tensor, seen: Tensor, scale: Standard, streams: Streams

@@ -46,7 +46,10 @@ def model(
 ) -> Ensemble:
     settings = replace(SMALL, **changes)
     initial = streams(range(runs), "initialise")
-    return ensemble(shape, settings, Numbers(shape), initial, torch.float64, egos=egos)
+    made = ensemble(shape, settings, Numbers(shape), initial, torch.float64, egos=egos)
+    for scale in (made.inputs, made.scale):
+        scale.deviation.fill_(1)
+    return made
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -73,6 +76,7 @@ def finite(members: int = 3) -> tuple[GameEnv, Ensemble, Tensor, Tensor]:
         egos=1,
     )
     made.stack.parameters.mul_(4)
+    made.scale.deviation.fill_(1)
     state = torch.arange(4).repeat_interleave(6).view(1, 1, -1)
     own = torch.tensor([(i, j) for i in range(2) for j in range(3)]).repeat(4, 1)
     actions = torch.zeros(1, 1, 24, 2, 3, dtype=torch.float64)
@@ -324,6 +328,7 @@ def test_a_run_predicts_the_same_beside_others(count: int) -> None:
     for seeds, part in (([0, 1, 2], slice(None)), ([1], slice(1, 2))):
         initial = streams(seeds, "initialise")
         made = ensemble(UNEQUAL, SMALL, Numbers(UNEQUAL), initial)
+        made.scale.deviation.fill_(1.5)
         drawing = streams(seeds, "draw")
         _, *said = made.step(None, seen[part].float(), done[part].float(), drawing)
         results.append([made.stack.parameters, drawing.state(), *said])
@@ -345,6 +350,45 @@ def test_states_of_a_model() -> None:
     assert torch.equal(one[2], other[2])
     with pytest.raises(InputError, match="limits"):
         second.restore({name: v for name, v in first.state().items() if name != "limits"})
+
+
+def other(scale: Standard, seed: int) -> Standard:
+    """Another scale; the last number becomes a constant."""
+    deviation = noise(*scale.mean.shape, seed=seed).exp()
+    deviation[:, -1] = 0
+    return Standard(noise(*scale.mean.shape, seed=seed + 1), deviation)
+
+
+def test_other_scales_leave_predictions_as_they_are() -> None:
+    """What is drawn, with the same numbers; a new model's networks stay as they are."""
+    numbers, (_, states, *_) = model(runs=2), finite()
+    for made in (numbers, states):
+        made.limits.normal_(generator=torch.Generator().manual_seed(5))
+        made.inputs.mean.normal_(generator=torch.Generator().manual_seed(6))
+        runs = len(made.limits)
+        seen, done = rows(made.shape, runs, made.egos, 50)
+        drawn = []
+        inputs, scale = other(made.inputs, 3), other(made.scale, 5)
+        made.inputs.deviation.fill_(2)
+        for _ in range(2):
+            _, *said = made.step(None, seen, done, streams(range(runs), "draw"))
+            drawn.append(said)
+            made.rescale(inputs, scale)
+        (first, earned), (second, again) = drawn
+        # a few roundings of numbers of size 10
+        torch.testing.assert_close(second, first, rtol=1e-11, atol=1e-11)
+        # the last reward became a constant
+        torch.testing.assert_close(again[..., 0], earned[..., 0], rtol=1e-11, atol=1e-11)
+        constant = scale.mean[:, -1, None, None].expand_as(again[..., 1])
+        assert torch.equal(again[..., 1], constant)
+    fresh = ensemble(UNEQUAL, SMALL, Numbers(UNEQUAL), streams([0], "initialise"))
+    before = fresh.stack.parameters.clone()
+    seen, done = rows(UNEQUAL, 1, 2, 40)
+    _, after, rewards = fresh.step(None, seen.float(), done.float(), streams([0], "draw"))
+    assert torch.equal(after, seen.float())
+    assert not rewards.any()
+    fresh.rescale(standard(noise(1, 9, 11).float()), standard(noise(1, 9, 7).float()))
+    assert torch.equal(fresh.stack.parameters, before)
 
 
 def test_kinds_of_outcomes() -> None:
