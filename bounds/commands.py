@@ -67,7 +67,7 @@ def _parse(commands: Any, prog: str, description: str, arguments: Sequence[str] 
                 prog=prog,
                 description=description,
                 args=given or ["--help"],
-                config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+                config=(tyro.conf.FlagCreatePairsOff,),
             )
     except SystemExit as stop:
         if not stop.code:

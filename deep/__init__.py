@@ -10,5 +10,15 @@ The public names live in their modules, so that importing one costs only what it
 
 - environments: ``scenarios.scenario``, ``particle.ParticleEnv``, ``climb_env.ClimbEnv``,
   ``game_env.GameEnv`` (any ``tabular.StochasticGame``), ``pettingzoo_adapter.ParallelWorld``
-- what they stand on: ``physics``, ``observation``, ``spaces``, ``seeding.streams``, ``render``
+- learners: ``masac``, ``maddpg``, ``aorpo`` (also AORDPG), put together by ``algorithms``
+- AORPO's parts: ``ensemble`` and ``dynamics``, ``opponents``, ``opponent_errors``,
+  ``communication``, ``lengths`` and ``schemes``, ``rollouts``, ``model_based``
+- training: ``config.Settings``, ``run``, ``trainer``, ``evaluation``, ``metrics``, ``checkpoint``
+- what they stand on: ``physics``, ``observation``, ``spaces``, ``seeding.streams``, ``networks``
 """
+
+import os
+
+# MKL rounds by where in memory a matrix lies unless told not to, and a run's numbers must not
+# depend on the runs beside it
+os.environ.setdefault("MKL_CBWR", "AUTO")

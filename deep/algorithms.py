@@ -1,37 +1,91 @@
-"""The learners by name, and the rounds that train them."""
+"""The algorithms by name, and how an agent is put together for a run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+import torch
+
+from deep.aorpo import Aordpg, Aorpo, model_based
 from deep.environments import World
-from deep.learner import Learner
+from deep.learner import Learner, Shape
 from deep.maddpg import Maddpg, maddpg
 from deep.masac import Masac, masac
 from deep.rounds import ModelFree, Rounds
+from deep.seeding import streams
+
+
+class Chosen(Protocol):
+    """What of a run's settings (``deep.config.Settings``) an agent is made of."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """A run each."""
+
+    @property
+    def learner(self) -> Any:
+        """The algorithm's own settings."""
+
+    @property
+    def updates(self) -> int:
+        """Gradient steps in a round."""
+
+    @property
+    def capacity(self) -> int:
+        """Transitions that the replay holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """A learner of all agents of all runs, and the rounds that train it."""
+
+    learner: Learner
+    rounds: Rounds
+
+
+#: An agent at its start, for a world, from (settings, world, dtype, device).
+Assemble = Callable[[Chosen, World, torch.dtype, str], Agent]
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """``settings``: their class. ``build``: of (shape, settings, streams, dtype, device).
-
-    rounds: of (settings of the run, world, learner).
-    """
+    """``settings``: the class of its own settings."""
 
     settings: type[Any]
-    build: Callable[..., Learner]
-    rounds: Callable[[Any, World, Learner], Rounds]
+    assemble: Assemble
 
 
-def model_free(settings: Any, world: World, learner: Learner) -> Rounds:
-    """Rounds of gradient steps on what was really met."""
-    del world, learner
-    return ModelFree(settings.learner.batch, settings.updates)
+def model_free(build: Callable[..., Learner]) -> Assemble:
+    """The learner that ``build`` makes, and gradient steps on what was really met."""
+
+    def assemble(chosen: Chosen, world: World, dtype: torch.dtype, device: str) -> Agent:
+        shape = Shape(world.observation_sizes, world.spaces)
+        drawing = streams(chosen.seeds, "initialise")
+        learner = build(shape, chosen.learner, drawing, dtype, device)
+        return Agent(learner, ModelFree(chosen.learner.batch, chosen.updates))
+
+    return assemble
+
+
+def opponent_wise(build: Callable[..., Any]) -> Assemble:
+    """The learner that ``build`` makes, and the rounds of Algorithm 1."""
+
+    def assemble(chosen: Chosen, world: World, dtype: torch.dtype, device: str) -> Agent:
+        seeds, learner = chosen.seeds, chosen.learner
+        return Agent(
+            *model_based(
+                build, learner, world, seeds, chosen.updates, chosen.capacity, dtype, device
+            )
+        )
+
+    return assemble
 
 
 ALGORITHMS = {
-    "masac": Algorithm(Masac, masac, model_free),
-    "maddpg": Algorithm(Maddpg, maddpg, model_free),
+    "masac": Algorithm(Masac, model_free(masac)),
+    "maddpg": Algorithm(Maddpg, model_free(maddpg)),
+    "aorpo": Algorithm(Aorpo, opponent_wise(masac)),
+    "aordpg": Algorithm(Aordpg, opponent_wise(maddpg)),
 }

@@ -24,7 +24,7 @@ from deep.tasks import names
 class Train:
     """Train agents, all seeds at once; defaults are those of the preset for the task."""
 
-    settings: Settings
+    settings: Annotated[Settings, tyro.conf.arg(name="")]
     """Everything about the run."""
     preset: str = "laptop"
     """laptop: learns in minutes; paper: the paper's scale."""

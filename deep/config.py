@@ -1,22 +1,26 @@
 """The settings of a run, and the presets: every default of training has its one place here.
 
-Settings of the learning itself (rates, networks, batch) are those of the algorithm, ``Masac`` or
-``Maddpg``, in the field ``learner``.
+Settings of the learning itself (rates, networks, batch, models) are those of the algorithm,
+``Masac``, ``Maddpg``, ``Aorpo`` or ``Aordpg``, in the field ``learner``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from bounds.numbers import InputError, shown, whole
 from deep.algorithms import ALGORITHMS
+from deep.aorpo import Aordpg, Aorpo
+from deep.ensemble import DynamicsSettings
 from deep.maddpg import Maddpg
 from deep.masac import Masac
+from deep.model_based import ModelBased
+from deep.opponents_fit import UNIT, OpponentSettings
 from deep.seeding import streams
 from deep.tasks import check_task, world
 
@@ -31,7 +35,7 @@ class Settings:
     task: str = "spread"
     """Name of the task; an unknown one is answered with the nearest."""
     algorithm: str = "masac"
-    """masac or maddpg."""
+    """masac, maddpg, aorpo or aordpg."""
     seeds: tuple[int, ...] = (0,)
     """One run each, all trained at once; none changes what another does."""
     episodes: int = 10_000
@@ -46,7 +50,9 @@ class Settings:
     """Environment steps of a run before the first round; the batch at least."""
     capacity: int = 1_000_000
     """Transitions that the replay of a run holds; the oldest are overwritten."""
-    learner: tyro.conf.AvoidSubcommands[Masac | Maddpg] = field(default_factory=Masac)
+    learner: Annotated[
+        tyro.conf.AvoidSubcommands[Masac | Maddpg | Aorpo | Aordpg], tyro.conf.arg(name="")
+    ] = field(default_factory=Masac)
     """The algorithm's own settings."""
     agents: int | None = None
     """Number of agents, where the task has a choice; left out: the task's own."""
@@ -105,12 +111,29 @@ class Plan:
     capacity: int = 1_000_000
 
 
+#: Models that are fitted and rolled out in minutes on two cores.
+SMALL = ModelBased(
+    start=150,
+    rollouts=256,
+    k=5,
+    grow=(1, 2),
+    epoch=150,
+    refit=1500,
+    dynamics=DynamicsSettings(members=5, hidden=(128, 128), rows=20_000, most_epochs=20),
+    opponents=OpponentSettings(rows=1024, epochs=2),
+)
 #: Plans that run in minutes on two cores.
 LAPTOP = {
     "spread": Plan(15_000, rate=0.003),
     "speaker-listener": Plan(3_000, updates=10),
     "scheduling": Plan(10_000),
     "climb": Plan(600, updates=8, rate=0.002, batch=256, capacity=4_000),
+}
+#: The paper's models: those of the authors' code.
+PAPER_MODELS = {
+    "spread": ModelBased(k=15, grow=(5, 25)),
+    "speaker-listener": ModelBased(k=10, grow=(3, 25)),
+    "scheduling": ModelBased(k=10, grow=(5, 25)),
 }
 #: The paper's experiments: epochs times episodes an epoch in its appendix and code.
 PAPER = {
@@ -122,12 +145,13 @@ PAPER = {
 
 def laptop(task: str, algorithm: str) -> Settings:
     """Settings that learn the task in minutes on two cores."""
-    return _planned(task, algorithm, LAPTOP.get(task, Plan(10_000)))
+    return _planned(task, algorithm, LAPTOP.get(task, Plan(10_000)), SMALL)
 
 
 def paper(task: str, algorithm: str) -> Settings:
     """The paper's scale, and the rates of the authors' code (which also scales rewards)."""
-    settings = _planned(task, algorithm, PAPER.get(task, Plan(10_000, rate=0.01)))
+    plan = PAPER.get(task, Plan(10_000, rate=0.01))
+    settings = _planned(task, algorithm, plan, PAPER_MODELS.get(task, ModelBased()))
     return replace(
         settings, seeds=(0, 1, 2, 3, 4), learner=replace(settings.learner, tau=0.001, gamma=0.95)
     )
@@ -143,8 +167,10 @@ def preset(name: str, task: str, algorithm: str) -> Settings:
     return PRESETS[choice("preset", name, PRESETS)](task, algorithm)
 
 
-def _planned(task: str, algorithm: str, plan: Plan) -> Settings:
+def _planned(task: str, algorithm: str, plan: Plan, models: ModelBased) -> Settings:
     learner = ALGORITHMS[algorithm].settings()
+    if isinstance(learner, Aorpo | Aordpg):
+        learner = replace(learner, model=models)
     if plan.rate is not None:
         learner = replace(learner, learning_rate=plan.rate)
     if plan.batch is not None:
@@ -202,12 +228,27 @@ def check(settings: Settings) -> Settings:
             f"capacity: {settings.capacity} transitions are fewer than the warm-up of "
             f"{settings.warm_up}; give more"
         )
+    if isinstance(settings.learner, Aorpo | Aordpg):
+        _check_models(settings, settings.learner.model)
     if settings.environments > settings.capacity:
         raise InputError(
             f"capacity: {settings.capacity} is below the {settings.environments} environments; "
             "give more"
         )
     return settings
+
+
+def _check_models(settings: Settings, model: ModelBased) -> None:
+    """``InputError`` where at the first fit too few rows are there to train on or to hold out."""
+    for name, chosen in (("opponents", model.opponents), ("dynamics", model.dynamics)):
+        rows = min(settings.warm_up, chosen.rows)
+        least = min(chosen.held_out, 1 - chosen.held_out) * rows
+        # how many rows of a stretch are held out differs from their share by less than five
+        if least < UNIT + 5:
+            raise InputError(
+                f"model.{name}.held_out: {chosen.held_out} of {rows} rows are {least:.0f}, and "
+                f"{UNIT + 5} are needed to train on and to hold out; give more rows or warm_up"
+            )
 
 
 def as_json(settings: Settings) -> dict[str, Any]:
@@ -232,10 +273,17 @@ def _plain(value: Any) -> Any:
 
 
 def _filled(kind: type[Any], value: Any, where: str) -> Any:
-    """A ``kind`` with exactly the given fields."""
+    """A ``kind`` with exactly the given fields, those that have fields themselves included."""
     names = {f.name for f in fields(kind)}
     given = set(value) if isinstance(value, dict) else set()
     if given != names:
         odd = min(given ^ names)
         raise InputError(f"{where}: the settings of another version ({odd}); use that version")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+    inner = {f.name: f.default_factory for f in fields(kind) if f.default_factory is not MISSING}
+    return kind(**{k: _value(inner.get(k), v, f"{where}: {k}") for k, v in value.items()})
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    if isinstance(value, dict) and is_dataclass(kind):
+        return _filled(kind, value, where)  # type: ignore[arg-type]
+    return tuple(value) if isinstance(value, list) else value

@@ -92,6 +92,11 @@ class Environments:
         self._state = world.reset(streams, count)
         self.observations = world.observe(self._state)
 
+    @property
+    def state_now(self) -> Any:
+        """The worlds' states, of the task's own kind, leading axes [run, env]."""
+        return self._state
+
     def step(self, actions: Tensor) -> Transition:
         """Act in every world; ``observations`` are then those to act on next."""
         before = self.observations

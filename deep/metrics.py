@@ -36,6 +36,19 @@ GLOSSARY = {
     "policy_norm": "‖∇ policy_loss‖₂ over the agent's policy, before it is cut to `clip`",
     "entropy": "1/|D| Σ_D −E_{a ~ πⁱ} log πⁱ(a|oⁱ), in nats",
     "alpha": "αⁱ, the temperature that the update used",
+    "opponent_loss": "mean over opponents j of −log π̂ʲ(aʲ|oʲ) on held-out rows, after a fit",
+    "opponent_epochs": "mean over opponents of the passes over the rows until the best fit",
+    "opponent_error": "mean over opponents of the estimated ε_π̂ʲ (see `deep.schemes`)",
+    "dynamics_held_out_loss": "−log T̂(s′, r|s, a) a predicted number, held-out rows, after a fit",
+    "dynamics_epochs": "mean over members of the epochs of a fit",
+    "dynamics_rmse": "root mean square of (predicted − true), in deviations of what is predicted",
+    "dynamics_inside_50": "share of true numbers in the middle 50 % of the predicted law",
+    "dynamics_inside_90": "the same of the middle 90 %",
+    "k": "steps of a branch",
+    "model_steps": "mean over opponents of nⱼ, the steps in which a model plays j",
+    "policy_shift": "mean over rows of D_TV(πⁱ now, πⁱ at the last round); 0 if not known",
+    "calls": "calls Comm(s, j) of agent i so far, over all opponents j",
+    "normalised_interactions": "(n · steps + calls of all agents) / n / 25 so far",
 }
 
 

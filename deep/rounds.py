@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -43,6 +43,12 @@ class Rounds(Protocol):
         is done while the trainer asks for the next one.
         """
 
+    def watch(self, state: Any) -> None:
+        """The worlds' states [run, env, ...], before every step."""
+
+    def totals(self) -> dict[str, Tensor]:
+        """What is counted over the whole of training, [run(, agent)], float64."""
+
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next rounds depend on, beyond the ``Parts``; not copies."""
 
@@ -62,6 +68,14 @@ class ModelFree:
         for _ in range(self.updates):
             batch = parts.replay.sample(parts.streams["replay"], self.batch)
             yield parts.learner.update(batch, parts.streams["update"])
+
+    def watch(self, state: Any) -> None:
+        """Nothing to look at."""
+        del state
+
+    def totals(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
 
     def state(self) -> dict[str, Tensor]:
         """Nothing."""

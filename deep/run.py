@@ -26,7 +26,7 @@ from bounds.files import read_text, write_json
 from bounds.numbers import InputError, whole
 from bounds.progress import progress
 from deep import checkpoint, doctor
-from deep.algorithms import ALGORITHMS
+from deep.algorithms import ALGORITHMS, Agent
 from deep.config import Settings, as_json, check, from_json
 from deep.environments import Environments, World
 from deep.evaluation import Evaluation, evaluate
@@ -140,13 +140,13 @@ def assemble(run: Run) -> Trainer:
     dtype = getattr(torch, settings.dtype)
     place = _world(run)
     shape = Shape(place.observation_sizes, place.spaces)
-    learner = _learner(run, place)
+    agent = _agent(run, place)
     return Trainer(
         settings.seeds,
         Environments(place, streams(settings.seeds, "environment"), settings.environments),
         replay(shape, len(settings.seeds), settings.capacity, dtype, run.device),
-        learner,
-        ALGORITHMS[settings.algorithm].rounds(settings, place, learner),
+        agent.learner,
+        agent.rounds,
         {purpose: streams(settings.seeds, purpose) for purpose in ("explore", "replay", "update")},
         Cadence(settings.update_every, settings.warm_up),
     )
@@ -156,12 +156,13 @@ def trained(run: Run) -> tuple[World, Learner, Path]:
     """The world, the learner of the last checkpoint, and that checkpoint."""
     torch.set_num_threads(run.settings.threads)
     place = _world(run)
-    learner = _learner(run, place)
+    agent = _agent(run, place)
     kept = _last(run)
     if kept is None:
         raise InputError(f"{run.folder}: has no checkpoint yet; train it first")
-    learner.restore(checkpoint.part(kept.tensors, "learner"))
-    return place, learner, checkpoint.paths(run.checkpoints)[-1]
+    agent.learner.restore(checkpoint.part(kept.tensors, "learner"))
+    agent.rounds.restore(checkpoint.part(kept.tensors, "rounds"))
+    return place, agent.learner, checkpoint.paths(run.checkpoints)[-1]
 
 
 def summary(found: Evaluation) -> dict[str, Any]:
@@ -206,7 +207,7 @@ def _go_on(run: Run, trainer: Trainer, table: Table, board: Board | None, before
 
             if due(settings.record_every):
                 means = trainer.averages.means()
-                record(means)
+                record(means | trainer.rounds.totals())
                 trainer.averages.clear()
                 bar.note(_in_short(means["return"]))
             if due(settings.evaluate_every):
@@ -283,15 +284,10 @@ def _world(run: Run) -> World:
     )
 
 
-def _learner(run: Run, place: World) -> Learner:
+def _agent(run: Run, place: World) -> Agent:
     settings = run.settings
-    return ALGORITHMS[settings.algorithm].build(
-        Shape(place.observation_sizes, place.spaces),
-        settings.learner,
-        streams(settings.seeds, "initialise"),
-        getattr(torch, settings.dtype),
-        run.device,
-    )
+    assemble = ALGORITHMS[settings.algorithm].assemble
+    return assemble(settings, place, getattr(torch, settings.dtype), run.device)
 
 
 def _manifest(run: Run) -> dict[str, Any]:

@@ -75,6 +75,7 @@ class Trainer:
         """One step of all worlds and what is due after it; whether that ended the episodes."""
         seen = self.environments.observations
         actions = self.learner.act(seen, self.streams["explore"], greedy=False)
+        self.rounds.watch(self.environments.state_now)
         done = self.environments.step(actions)
         self.replay.add(
             done.observations, done.actions, done.rewards, done.next_observations, done.terminated

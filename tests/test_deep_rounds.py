@@ -11,7 +11,8 @@ from test_deep_trainer import kept, last, new, same, small
 from torch import Tensor
 
 from deep import checkpoint
-from deep.algorithms import ALGORITHMS
+from deep.algorithms import ALGORITHMS, Agent, Chosen
+from deep.environments import World
 from deep.metrics import Averages
 from deep.rounds import ModelFree, Parts
 from deep.run import assemble, reopen, start, train
@@ -49,6 +50,12 @@ class Counting:
             else:
                 yield measured
 
+    def watch(self, state: object) -> None:
+        del state
+
+    def totals(self) -> dict[str, Tensor]:
+        return {}
+
     def state(self) -> dict[str, Tensor]:
         rounds = torch.tensor(self.rounds)
         return {"total": self.total, "rounds": rounds, "streams": self.streams.state()}
@@ -63,13 +70,14 @@ class Counting:
 def counting(monkeypatch: pytest.MonkeyPatch) -> None:
     """MASAC trained by these rounds."""
 
-    def rounds(settings: object, world: object, learner: object) -> Counting:
-        del world, learner
-        seeds = settings.seeds  # type: ignore[attr-defined]
-        total = torch.zeros(len(seeds), dtype=torch.float64)
-        return Counting(ModelFree(8, 0), streams(seeds, "rounds"), total)
+    usual = ALGORITHMS["masac"].assemble
 
-    monkeypatch.setitem(ALGORITHMS, "masac", replace(ALGORITHMS["masac"], rounds=rounds))
+    def assemble(chosen: Chosen, world: World, dtype: torch.dtype, device: str) -> Agent:
+        total = torch.zeros(len(chosen.seeds), dtype=torch.float64)
+        rounds = Counting(ModelFree(8, 0), streams(chosen.seeds, "rounds"), total)
+        return replace(usual(chosen, world, dtype, device), rounds=rounds)
+
+    monkeypatch.setitem(ALGORITHMS, "masac", replace(ALGORITHMS["masac"], assemble=assemble))
 
 
 def test_model_free_rounds_sample_and_step(tmp_path: Path) -> None:

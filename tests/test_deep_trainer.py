@@ -20,10 +20,14 @@ from torch import Tensor
 from bounds.numbers import InputError
 from deep import checkpoint, losses
 from deep.actor_critic import ActorCritic
+from deep.algorithms import ALGORITHMS
+from deep.aorpo import Aordpg, Aorpo
 from deep.config import Settings, preset
+from deep.ensemble import DynamicsSettings
 from deep.environments import Environments
 from deep.evaluation import evaluate
 from deep.metrics import GLOSSARY
+from deep.opponents_fit import OpponentSettings
 from deep.run import Run, assemble, reopen, start, summary, train, trained
 from deep.seeding import streams
 from deep.tasks import world
@@ -48,9 +52,34 @@ def small(task: str = "speaker-listener", algorithm: str = "masac", **changes: A
     """A run of less than a second; the replay fills up and turns over within it."""
     settings = preset("laptop", task, algorithm)
     learner = replace(settings.learner, batch=8, hidden=(8, 8))
-    return replace(
-        settings, learner=learner, **({"episodes": 30, "seeds": (3, 5)} | SMALL | changes)
+    return modelled(
+        replace(settings, learner=learner, **({"episodes": 30, "seeds": (3, 5)} | SMALL | changes))
     )
+
+
+#: Models of a run of less than a second, used from the first round on.
+TINY = {
+    "start": 0,
+    "rollouts": 8,
+    "k": 3,
+    "grow": (0, 1),
+    "epoch": 6,
+    "refit": 40,
+    "dynamics": DynamicsSettings(
+        members=2, hidden=(8,), batch=32, rows=150, most_epochs=2, held_out=0.4
+    ),
+    "opponents": OpponentSettings(hidden=(8,), rows=150, batch=32, epochs=2, held_out=0.35),
+}
+
+
+def modelled(settings: Settings, **changes: Any) -> Settings:
+    """The same with small models, if it has any."""
+    learner = settings.learner
+    if isinstance(learner, Aorpo | Aordpg):
+        learner = replace(learner, model=replace(learner.model, **(TINY | changes)))
+        # opponent models need 32 rows held out
+        settings = replace(settings, warm_up=max(settings.warm_up, 120))
+    return replace(settings, learner=learner)
 
 
 def new(tmp_path: Path, settings: Settings, name: str = "run") -> Run:
@@ -107,7 +136,7 @@ def test_the_time_limit_cuts_off_and_does_not_terminate() -> None:
         assert moved.abs().max() < 0.5
 
 
-@pytest.mark.parametrize("algorithm", ["masac", "maddpg"])
+@pytest.mark.parametrize("algorithm", ["masac", "maddpg", "aorpo", "aordpg"])
 @pytest.mark.parametrize("task", ["speaker-listener", "climb", "game:unequal-coordination"])
 def test_ten_steps_are_five_and_five_more(tmp_path: Path, task: str, algorithm: str) -> None:
     run = new(tmp_path, small(task, algorithm))
@@ -182,7 +211,7 @@ def test_a_run_does_not_depend_on_the_runs_beside_it(tmp_path: Path) -> None:
 
 def test_everything_recorded_is_in_the_glossary(tmp_path: Path) -> None:
     found = set()
-    for algorithm in ("masac", "maddpg"):
+    for algorithm in ALGORITHMS:
         run = new(tmp_path, small(algorithm=algorithm), algorithm)
         train(run)
         found |= {row["name"].partition("/")[0] for row in table(run)}

@@ -1,0 +1,294 @@
+"""The rounds of AORPO, Algorithm 1: models fitted, errors measured, branches rolled, then updates.
+
+In every round, for all ego agents of all runs:
+
+1. every opponent model is fitted to the newest of D_env (line 11), and so are the models that the
+   policies infer the others' actions with;
+2. if ``refit`` steps of the environment have passed, the dynamics models are fitted (line 4);
+3. ε_π̂ is estimated on held-out rows, and a scheme makes k and nⱼ of it (lines 12, 13);
+4. M states are drawn from D_env and branches of k steps go into each ego's own D_model (14 to 22);
+5. ``updates`` gradient steps of policies and critics, each on a batch of which ``share`` is from
+   D_env and the rest from D_model (23).
+
+In the first ``start`` episodes 2 to 4 are left out and all of a batch is real: the paper collects
+data with the model-free algorithm first. k grows from 1 to its full length between two epochs
+(``lengths.linear``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from bounds.numbers import InputError, in_range, whole
+from deep import lengths, opponent_errors, opponents_fit
+from deep.actor_critic import ActorCritic
+from deep.checkpoint import flat, part
+from deep.communication import Communication
+from deep.distributions import Categorical, Head, TanhGaussian
+from deep.dynamics import Dynamics
+from deep.ensemble import DynamicsSettings, Ensemble
+from deep.fitting import fit
+from deep.forks import forked
+from deep.kept_states import KeptStates
+from deep.learner import restore_tensors
+from deep.networks import Networks
+from deep.opponents import OpponentModels, Opponents, real_opponents
+from deep.opponents_fit import History, OpponentSettings
+from deep.private_replay import PrivateReplay, mixed
+from deep.replay import Batch, Replay
+from deep.rollouts import roll
+from deep.rounds import Parts
+from deep.schemes import Evidence, Scheme
+from deep.seeding import Streams
+
+
+@dataclass(frozen=True)
+class ModelBased:
+    """Settings of the models and of their use."""
+
+    start: int = 1500
+    """Episodes of each run before the dynamics model is used."""
+    rollouts: int = 1024
+    """Branches of each agent in a round, M."""
+    k: int = 10
+    """Steps of a branch, once it has its full length."""
+    grow: tuple[int, int] = (3, 25)
+    """Epochs between which branches grow from 1 step to k."""
+    epoch: int = 300
+    """Episodes of each run in an epoch."""
+    share: float = 0.5
+    """Share of real transitions in a batch."""
+    keep: int = 1
+    """Rounds of full-length branches that an agent's D_model holds."""
+    refit: int = 3750
+    """Environment steps of a run between fits of the dynamics models."""
+    scheme: Literal["adaptive", "all-models", "all-real", "planned", "released"] = "adaptive"
+    """Who plays an opponent at which step of a branch; see `deep.schemes`."""
+    calls: int = 10
+    """Calls a branch that `planned` may spend."""
+    conditioned: bool = True
+    """Policies see inferred actions of the others (Eq. 4); otherwise their observation alone."""
+    exact_dynamics: bool = False
+    """For ablations: the world itself in the place of learned dynamics."""
+    exact_opponents: bool = False
+    """For ablations: the real policies in the place of models in branches and targets, no calls
+    counted."""
+    dynamics: DynamicsSettings = field(default_factory=DynamicsSettings)
+    """Learned dynamics."""
+    opponents: OpponentSettings = field(default_factory=OpponentSettings)
+    """Opponent models."""
+
+    def __post_init__(self) -> None:
+        whole("start", self.start)
+        whole("rollouts", self.rollouts, 1)
+        whole("k", self.k, 1)
+        if len(self.grow) != 2:
+            raise InputError(f"grow: {len(self.grow)} numbers; give two epochs")
+        whole("grow[0]", self.grow[0])
+        whole("grow[1]", self.grow[1], self.grow[0] + 1)
+        whole("epoch", self.epoch, 1)
+        in_range("share", self.share, 0, 1)
+        whole("keep", self.keep, 1)
+        whole("refit", self.refit, 1)
+        whole("calls", self.calls)
+
+
+@dataclass(frozen=True, eq=False)
+class Minds:
+    """What the agents believe: learned models, and what is played in branches.
+
+    theirs, own: opponent models by the two views of ``deep.opponents``; own is None where policies
+    are not conditioned. dynamics: as played in branches; ensemble: to be fitted, None if exact.
+    """
+
+    theirs: OpponentModels
+    own: OpponentModels | None
+    played: Opponents
+    dynamics: Dynamics
+    ensemble: Ensemble | None
+
+
+@dataclass(eq=False)
+class ModelBasedRounds:
+    """``Rounds``. streams: "dynamics", "opponents" and "rollouts". fitted: of each run's steps, at
+    how many the dynamics was fitted last; −1: never.
+    """
+
+    settings: ModelBased
+    batch: int
+    updates: int
+    learner: ActorCritic
+    minds: Minds
+    scheme: Scheme
+    communication: Communication
+    made_up: PrivateReplay
+    kept: KeptStates | None
+    streams: Mapping[str, Streams]
+    before: Tensor
+    fitted: int = -1
+
+    def learn(self, parts: Parts) -> Iterator[dict[str, Tensor]]:
+        """See the module."""
+        counted = self.communication.interactions
+        counted.stepped(parts.steps - int(counted.steps[0]))
+        measured = self._fit_opponents(parts.replay)
+        if parts.episodes >= self.settings.start:
+            measured |= self._fit_dynamics(parts)
+            measured |= self._branch(parts)
+        self.before.copy_(self.learner.policies.stack.parameters.detach())
+        for _ in range(self.updates):
+            drawn = parts.streams["replay"]
+            if bool(self.made_up.added.any()):
+                batch = mixed(parts.replay, self.made_up, self.batch, self.settings.share, drawn)
+            else:
+                batch = parts.replay.sample_apart(drawn, self.made_up.shape.agents, self.batch)
+            yield self.learner.update(batch, parts.streams["update"]) | measured
+            measured = {}
+
+    def watch(self, state: Any) -> None:
+        """Keep the states that exact dynamics start from."""
+        if self.kept is not None:
+            self.kept.add(state)
+
+    def totals(self) -> dict[str, Tensor]:
+        """Calls [run, agent] to others so far, and normalised agent interactions [run]."""
+        counted = self.communication.interactions
+        return {
+            "calls": counted.calls.sum(-1).double(),
+            "normalised_interactions": counted.normalised,
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """See ``Rounds``."""
+        return flat(
+            {
+                "theirs": self.minds.theirs.state(),
+                "own": {} if self.minds.own is None else self.minds.own.state(),
+                "dynamics": {} if self.minds.ensemble is None else self.minds.ensemble.state(),
+                "interactions": self.communication.interactions.state(),
+                "made_up": self.made_up.state(),
+                "kept": {} if self.kept is None else self.kept.state(),
+                "streams": {name: each.state() for name, each in self.streams.items()},
+                "rounds": {"before": self.before, "fitted": torch.tensor(self.fitted)},
+            }
+        )
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See ``Rounds``."""
+        self.minds.theirs.restore(part(state, "theirs"))
+        if self.minds.own is not None:
+            self.minds.own.restore(part(state, "own"))
+        if self.minds.ensemble is not None:
+            self.minds.ensemble.restore(part(state, "dynamics"))
+        self.communication.interactions.restore(part(state, "interactions"))
+        self.made_up.restore(part(state, "made_up"))
+        if self.kept is not None:
+            self.kept.restore(part(state, "kept"))
+        for name, each in part(state, "streams").items():
+            self.streams[name].restore(each)
+        own = part(state, "rounds")
+        restore_tensors({"before": self.before}, {"before": own["before"]})
+        self.fitted = int(own["fitted"])
+
+    def _fit_opponents(self, replay: Replay) -> dict[str, Tensor]:
+        settings, streams = self.settings.opponents, self.streams["opponents"]
+        history = opponents_fit.newest(replay, settings.rows)
+        found = opponents_fit.fit(self.minds.theirs, settings, history, streams)
+        if self.minds.own is not None:
+            opponents_fit.fit(self.minds.own, settings, history, streams)
+        return {name: over_opponents(each) for name, each in found.items()}
+
+    def _fit_dynamics(self, parts: Parts) -> dict[str, Tensor]:
+        if self.minds.ensemble is None:
+            return {}
+        if self.fitted >= 0 and parts.steps - self.fitted < self.settings.refit:
+            return {}
+        self.fitted = parts.steps
+        found = fit(self.minds.ensemble, parts.replay, self.streams["dynamics"])
+        return {f"dynamics_{name}": each for name, each in found.items()}
+
+    def _branch(self, parts: Parts) -> dict[str, Tensor]:
+        settings, streams, replay = self.settings, self.streams["rollouts"], parts.replay
+        agents = self.made_up.shape.agents
+        evidence = self._evidence(replay)
+        now = lengths.linear(parts.episodes // settings.epoch, *settings.grow, settings.k)
+        k, n = self.scheme(evidence, now)
+        rows = streams.whole(replay.size, agents, settings.rollouts).to(replay.rows.device)
+        start = replay.batch(rows.flatten(1)).observations.unflatten(1, rows.shape[1:])
+
+        def act(observations: Tensor, drawing: Streams) -> Tensor:
+            return self.learner.policies.act_alone(observations, drawing, greedy=False)
+
+        for step in roll(
+            start,
+            self.minds.dynamics.begin(rows),
+            n,
+            k,
+            self.minds.dynamics,
+            act,
+            self.minds.played,
+            self.communication,
+            streams,
+        ):
+            rewards = step.rewards
+            ended = rewards.new_zeros(rewards.shape[:3])
+            made = Batch(step.observations, step.actions, rewards, step.next_observations, ended)
+            self.made_up.add(made, step.alive)
+        return {
+            "opponent_error": over_opponents(evidence.errors),
+            "k": k.double(),
+            "model_steps": over_opponents(n.double()),
+            "policy_shift": evidence.shift,
+        }
+
+    def _evidence(self, replay: Replay) -> Evidence:
+        settings = self.settings.opponents
+        history = opponents_fit.newest(replay, settings.rows)
+        held_out = opponents_fit.split(history, settings.held_out)[1]
+        return Evidence(
+            self.minds.played, held_out, self._shift(held_out), self.learner.settings.gamma
+        )
+
+    def _shift(self, history: History) -> Tensor:
+        """Mean D_TV between each agent's policy now and at the last round, [run, agent].
+
+        0 where policies have no density, as MADDPG's for numbers, or no closed form.
+        """
+        policies = self.learner.policies
+        seen = history.by_ego()[0]
+        if not measurable(policies.head):
+            return torch.zeros(len(seen), policies.shape.agents, dtype=torch.float64)
+        # the same inferred actions for both: the shift is that of the policies alone
+        drawing = forked(self.streams["rollouts"])
+        at = drawing.state()
+
+        def player(stack: Networks) -> Opponents:
+            old = replace(policies, stack=stack)
+
+            def outputs(observations: Tensor, _: Streams) -> Tensor:
+                drawing.restore(at)
+                return old.outputs(observations, drawing)
+
+            return real_opponents(policies.shape, policies.head, outputs)  # type: ignore[arg-type]
+
+        then = Networks(policies.stack.sizes, self.before)
+        found = opponent_errors.oracle(player(policies.stack), player(then), seen)
+        return found.mean.amax(1)
+
+
+def measurable(head: Head) -> bool:
+    """Whether D_TV between two such policies has a closed form."""
+    if isinstance(head, TanhGaussian):
+        return all(space.width == 1 for space in head.spaces)
+    return isinstance(head, Categorical)
+
+
+def over_opponents(values: Tensor) -> Tensor:
+    """The mean over an ego's opponents, [run, ego] of [run, ego, opponent]."""
+    others = ~torch.eye(values.shape[1], dtype=torch.bool, device=values.device)
+    return (values * others).sum(-1) / (values.shape[1] - 1)
