@@ -19,11 +19,8 @@ Exploration: with probability ``exploration`` an agent plays a legal action at r
 of the equilibrium that learner ``acting[j]`` selects at s. 1 is the publication's offline training;
 then all learners can be trained on the same experience at once, and are.
 
-With the rate 1/n discounted values converge slowly where play goes on for ever: in a game of one
-joint action the error after n updates is Π_{i≤n} (1 − (1 − γ)/i) ≈ n^{−(1−γ)}/Γ(γ) of the first. In
-the grid games values need only travel a few steps. ``power`` p makes the rate n^{−p}; for
-1/2 < p ≤ 1 the theorem's conditions on rates hold as well, and for p < 1 the same error is about
-exp(−(1 − γ) n^{1−p}/(1 − p)) (Even-Dar and Mansour 2003, Learning rates for Q-learning).
+With the rate 1/n discounted values converge slowly where play goes on for ever (``nash_q_rates``,
+which has faster ones); in the grid games values need only travel a few steps.
 
 Rewards are R(s, a), the mean over next states. An episode ends in a state that is absorbing and
 pays nothing, or after ``steps`` steps. Every run has random numbers of its own, so that it does not
@@ -41,6 +38,7 @@ from bounds.numbers import Array, InputError, in_range, shown, whole
 from tabular.arrays import is_sparse
 from tabular.game import StochasticGame
 from tabular.nash_q_monitors import Monitor, flags, new_monitor
+from tabular.nash_q_rates import Rate, published
 from tabular.nash_q_stage import Legal, check_selection, used_equilibria
 from tabular.support_enumeration import check_enumerable
 
@@ -162,23 +160,25 @@ def nash_q(
     exploration: float = 1.0,
     acting: tuple[int, int] = (0, 0),
     legal: Legal | None = None,
-    power: float = 1.0,
+    rate: Rate = published,
     phases: int = 10,
 ) -> Learned:
-    """Train ``learners`` in ``runs`` independent runs of ``episodes`` episodes each."""
+    """Train ``learners`` in ``runs`` independent runs of ``episodes`` episodes each.
+
+    rate: of the n-th visit, in the place of 1/n (``nash_q_rates``).
+    """
     names = tuple(check_selection(name) for name in learners)
     whole("runs", runs, 1)
     whole("episodes", episodes, 1)
     whole("steps", steps, 1)
     whole("phases", phases, 1)
     in_range("exploration", exploration, 0, 1)
-    in_range("power", power, 0, 1)
     if not names:
         raise InputError("learners: none given; name at least one selection")
     if not all(0 <= number < len(names) for number in acting):
         raise InputError(f"acting: {shown(acting)}; give two indices of the {len(names)} learners")
     tables = world(game, legal)
-    return _Training(tables, names, rng.spawn(runs), episodes, steps, power, phases).run(
+    return _Training(tables, names, rng.spawn(runs), episodes, steps, rate, phases).run(
         exploration, acting
     )
 
@@ -193,11 +193,11 @@ class _Training:
         streams: Sequence[np.random.Generator],
         episodes: int,
         steps: int,
-        power: float,
+        rate: Rate,
         phases: int,
     ) -> None:
         self.world, self.names, self.streams = tables, names, streams
-        self.episodes, self.limit, self.power = episodes, steps, power
+        self.episodes, self.limit, self.rate = episodes, steps, rate
         runs, (states, joint, _) = len(streams), tables.reward.shape
         # [run, s, a, learner, agent]: a stage game is one row
         self.q = np.zeros((runs, states, joint, len(names), 2))
@@ -284,7 +284,7 @@ class _Training:
             seen = flags(payoffs, legal, used).reshape(number, len(going), -1)
             self.monitor.counts[phase, runs[going]] += seen.swapaxes(0, 1)
         self.visits[runs, s, a] += 1
-        rate = self.visits[runs, s, a] ** -self.power
+        rate = self.rate(self.visits[runs, s, a])
         old = self.q[runs, s, a]
         target = reward[:, None, :] + gamma * future
         self.q[runs, s, a] = old + rate[:, None, None] * (target - old)
@@ -293,6 +293,6 @@ class _Training:
             values = np.where(self.world.legal[j][after], self.single[j][runs, after], -np.inf)
             best = np.where(self.world.final[after], 0, values.max(axis=1))
             self.single_visits[j][runs, s, own[j]] += 1
-            step = self.single_visits[j][runs, s, own[j]] ** -self.power
+            step = self.rate(self.single_visits[j][runs, s, own[j]])
             before = self.single[j][runs, s, own[j]]
             self.single[j][runs, s, own[j]] = before + step * (reward[:, j] + gamma * best - before)

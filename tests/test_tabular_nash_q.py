@@ -22,6 +22,7 @@ from tabular.game import StochasticGame
 from tabular.nash_q import Learned, world
 from tabular.nash_q_grid import LEARNERS, equilibrium_table, greedy, play, published_game, start
 from tabular.nash_q_monitors import FLAGS, flags
+from tabular.nash_q_rates import Rate, published
 from tabular.nash_q_stage import Legal, closed, enumerated, used_equilibria
 from tabular.nash_values import solve
 from tabular.plots_nash import joint_optimal_paths, stage_game_conditions
@@ -233,7 +234,7 @@ def experience(game_seed: int) -> tuple[StochasticGame, list[tuple[int, int, int
 
 def replayed(game_seed: int, name: str) -> Array:
     game, seen = experience(game_seed)
-    training = nash_q._Training(world(game), (name, "first"), [rng()], 1, 10**6, 1.0, 1)
+    training = nash_q._Training(world(game), (name, "first"), [rng()], 1, 10**6, published, 1)
     one = np.zeros(1, int)
     for s, a, b, after in seen:
         training._update(one, one + s, [one + a, one + b], one + a * 3 + b, one + after, one)
@@ -264,6 +265,17 @@ def test_the_error_of_one_joint_action_is_the_product(gamma: Fraction) -> None:
     values = np.array([1, -3]) / float(1 - gamma)
     assert learned.tables.ravel() == pytest.approx(values * (1 - left), rel=1e-9)  # rounding
     assert [own.item() for own in learned.single] == pytest.approx(values * (1 - left), rel=1e-9)
+
+
+def test_the_rate_is_an_argument_and_the_published_one_its_default() -> None:
+    game = find("chicken").build()
+
+    def learn(**given: Rate) -> Array:
+        found = nash_q.nash_q(game, ["first"], rng(2), runs=2, episodes=1, steps=200, **given)
+        return np.concatenate([found.tables.ravel(), *(own.ravel() for own in found.single)])
+
+    assert np.array_equal(learn(), learn(rate=published))
+    assert not np.array_equal(learn(), learn(rate=lambda visits: visits**-0.6))
 
 
 # Runs
@@ -552,7 +564,6 @@ def test_pictures_show_the_record() -> None:
         ({"episodes": 0}, "episodes: 0"),
         ({"steps": 0}, "steps: 0"),
         ({"phases": 0}, "phases: 0"),
-        ({"power": -1}, "power: -1"),
         ({"exploration": 1.5}, "exploration: 1.5"),
         ({"acting": (0, 1)}, "acting: "),
         ({"game": "two-state-mdp"}, "game: 1 agents"),
