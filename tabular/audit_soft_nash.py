@@ -13,6 +13,7 @@ from bounds.claims import Claim
 from bounds.numbers import Array
 from tabular import soft_agents, soft_limit, soft_nash, verify_soft
 from tabular.audit_beyond import DISCOUNTS
+from tabular.audit_soft_dominance import dominance_claim
 from tabular.audit_soft_rows import ROUNDING, SEVEN, TEMPERATURES, proved, refuted
 from tabular.game import StochasticGame
 from tabular.random_games import GameArrays, garnet_arrays
@@ -21,7 +22,12 @@ from tabular.shapley import value_iteration
 
 def nash_claims(folder: Path, seed: int, count: int) -> list[Claim]:
     """All rows; ``count`` games of each kind are drawn, and certificates written to ``folder``."""
-    return [*limit_claims(folder), common_claim(seed, count), zero_sum_claim(seed, count)]
+    return [
+        *limit_claims(folder),
+        common_claim(seed, count),
+        zero_sum_claim(seed, count),
+        dominance_claim(seed, count),
+    ]
 
 
 def limit_claims(folder: Path) -> Iterator[Claim]:

@@ -18,7 +18,8 @@ L_α(x) lies in [max x, max x + α log m] for m entries, and γ-discounting sums
   reached against more is open.
 
 So where they are fixed points at all, they are within α log|A|/(1 − γ) of Nash Q's values. For
-independent agents in other games that is false, global optimum or not: ``tabular.soft_limit``.
+independent agents in other games that is false, global optimum or not: ``tabular.soft_limit``. It
+is true of them in games that strict dominance solves, such as Climb: ``tabular.soft_dominance``.
 """
 
 from __future__ import annotations

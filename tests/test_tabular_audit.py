@@ -45,6 +45,7 @@ PROVED = {
     "theorem6-all-agents-slow-steps",
     "theorem7-common-payoff",
     "theorem7-zero-sum",
+    "theorem7-dominance",
     "nash-q-rate",
     "climb-unique-equilibrium",
 }
