@@ -26,7 +26,7 @@ from deep.kept_states import KeptStates, kept_states
 from deep.learner import Shape
 from deep.maddpg import Maddpg
 from deep.masac import Masac
-from deep.model_based import Minds, ModelBased, ModelBasedRounds
+from deep.model_based import Minds, ModelBased, ModelBasedRounds, Usage
 from deep.opponents import OpponentModels, Opponents, opponent_models, own, real_opponents, theirs
 from deep.particle import ParticleEnv
 from deep.private_replay import private_replay
@@ -67,7 +67,7 @@ def model_based(
     """
     model, shape = settings.model, Shape(world.observation_sizes, world.spaces)
     if shape.agents < 2:
-        raise InputError(f"task: {world.name} has one agent, and AORPO models the others")
+        raise InputError(f"task: {world.name} has one agent, and there are no others to model")
 
     def draws(purpose: str) -> Streams:
         return streams(seeds, purpose)
@@ -120,7 +120,7 @@ def model_based(
 
 
 def _scheme(model: ModelBased) -> Scheme:
-    schemes: dict[str, Scheme] = {
+    schemes: dict[Usage, Scheme] = {
         "adaptive": adaptive,
         "all-models": all_models,
         "all-real": all_real,
@@ -133,7 +133,7 @@ def _scheme(model: ModelBased) -> Scheme:
 def _real(learner: ActorCritic) -> Opponents:
     """The agents' own policies in the place of opponent models."""
     policies = learner.policies
-    return real_opponents(policies.shape, policies.head, policies.outputs)  # type: ignore[arg-type]
+    return real_opponents(policies.shape, policies.head, policies.outputs)
 
 
 def _kept(model: ModelBased, world: World, layout: Streams, capacity: int) -> KeptStates | None:

@@ -29,9 +29,8 @@ import torch
 from torch import Tensor
 
 from bounds.numbers import whole
-from deep.forks import forked
 from deep.learner import restore_tensors
-from deep.seeding import Streams
+from deep.seeding import Streams, forked
 
 #: Actions [run, row, agent, number] of all agents for observations [run, row, agent, number].
 Act = Callable[[Tensor, Streams], Tensor]

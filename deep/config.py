@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
+from math import ceil
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -17,11 +18,15 @@ from bounds.numbers import InputError, shown, whole
 from deep.algorithms import ALGORITHMS
 from deep.aorpo import Aordpg, Aorpo
 from deep.ensemble import DynamicsSettings
+from deep.environments import World
+from deep.held_out import off
 from deep.maddpg import Maddpg
 from deep.masac import Masac
 from deep.model_based import ModelBased
 from deep.opponents_fit import UNIT, OpponentSettings
+from deep.policy_shift import measurable
 from deep.seeding import streams
+from deep.spaces import Choices
 from deep.tasks import check_task, world
 
 #: The most seeds, environments and threads: beyond these a number is a slip of the pen.
@@ -195,7 +200,7 @@ def choice(where: str, name: str, known: Mapping[str, Any]) -> str:
 
 def check(settings: Settings) -> Settings:
     """``settings`` if a run can be made of them; else ``InputError``."""
-    world(settings.task, settings.counts, continuous=settings.continuous)
+    place = world(settings.task, settings.counts, continuous=settings.continuous)
     streams(settings.seeds, "check")
     algorithm = ALGORITHMS[choice("algorithm", settings.algorithm, ALGORITHMS)]
     if not isinstance(settings.learner, algorithm.settings):
@@ -229,7 +234,7 @@ def check(settings: Settings) -> Settings:
             f"{settings.warm_up}; give more"
         )
     if isinstance(settings.learner, Aorpo | Aordpg):
-        _check_models(settings, settings.learner.model)
+        _check_models(settings, settings.learner, place)
     if settings.environments > settings.capacity:
         raise InputError(
             f"capacity: {settings.capacity} is below the {settings.environments} environments; "
@@ -238,16 +243,34 @@ def check(settings: Settings) -> Settings:
     return settings
 
 
-def _check_models(settings: Settings, model: ModelBased) -> None:
-    """``InputError`` where at the first fit too few rows are there to train on or to hold out."""
+def _check_models(settings: Settings, learner: Aorpo | Aordpg, place: World) -> None:
+    """``InputError`` where there is nobody to model, or a scheme is not told what it asks for, or
+    at the first fit too few rows are there to train on or to hold out.
+    """
+    model = learner.model
+    if len(place.agents) < 2:
+        raise InputError(
+            f"algorithm: {settings.algorithm} models the others, and {settings.task} has one "
+            "agent; take masac or maddpg"
+        )
+    if model.scheme == "planned" and not measurable(place.spaces, isinstance(learner, Aorpo)):
+        raise InputError(
+            "model.scheme: planned asks how far policies have moved, which has no closed form for "
+            f"these actions of {settings.algorithm}; choose another scheme"
+        )
+    if model.scheme == "released" and not all(isinstance(x, Choices) for x in place.spaces):
+        raise InputError(
+            "model.scheme: released compares how often actions match, and numbers never do; "
+            "choose another scheme"
+        )
     for name, chosen in (("opponents", model.opponents), ("dynamics", model.dynamics)):
         rows = min(settings.warm_up, chosen.rows)
-        least = min(chosen.held_out, 1 - chosen.held_out) * rows
-        # how many rows of a stretch are held out differs from their share by less than five
-        if least < UNIT + 5:
+        least = min(chosen.held_out, 1 - chosen.held_out) * rows - off(rows)
+        if least < UNIT:
             raise InputError(
-                f"model.{name}.held_out: {chosen.held_out} of {rows} rows are {least:.0f}, and "
-                f"{UNIT + 5} are needed to train on and to hold out; give more rows or warm_up"
+                f"model.{name}.held_out: {chosen.held_out} of {rows} rows may leave "
+                f"{max(0, ceil(least))} to train on or to hold out, and {UNIT} are needed; "
+                "give more rows or warm_up"
             )
 
 

@@ -68,21 +68,21 @@ class DynamicsSettings:
     """Share of the transitions that is held out for ever."""
 
     def __post_init__(self) -> None:
-        whole("members", self.members, 1)
+        whole("model.dynamics.members", self.members, 1)
         for layer, units in enumerate(self.hidden):
-            whole(f"hidden[{layer}]", units, 1)
+            whole(f"model.dynamics.hidden[{layer}]", units, 1)
         if not self.hidden:
-            raise InputError("hidden: no layer; give at least one")
-        in_range("rate", self.rate, 0, 1)
-        in_range("weight_decay", self.weight_decay, 0, 1)
-        if whole("batch", self.batch, 1) % UNIT:
-            raise InputError(f"batch: {self.batch}; give a multiple of {UNIT}")
-        whole("rows", self.rows, 2)
-        whole("most_epochs", self.most_epochs, 1)
-        whole("patience", self.patience, 1)
-        in_range("improvement", self.improvement, 0, 1)
-        in_range("held_out", self.held_out, 0, 1, open_high=True)
-        positive("held_out", self.held_out)
+            raise InputError("model.dynamics.hidden: no layer; give at least one")
+        in_range("model.dynamics.rate", self.rate, 0, 1)
+        in_range("model.dynamics.weight_decay", self.weight_decay, 0, 1)
+        if whole("model.dynamics.batch", self.batch, 1) % UNIT:
+            raise InputError(f"model.dynamics.batch: {self.batch}; give a multiple of {UNIT}")
+        whole("model.dynamics.rows", self.rows, 2)
+        whole("model.dynamics.most_epochs", self.most_epochs, 1)
+        whole("model.dynamics.patience", self.patience, 1)
+        in_range("model.dynamics.improvement", self.improvement, 0, 1)
+        in_range("model.dynamics.held_out", self.held_out, 0, 1, open_high=True)
+        positive("model.dynamics.held_out", self.held_out)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,11 @@ from torch import Tensor
 from deep.seeding import Streams
 
 
+def own(joint: Tensor) -> Tensor:
+    """Each ego's own part, [run, agent, row, ...] of [run, ego, row, agent, ...]; a view."""
+    return joint.diagonal(dim1=1, dim2=3).movedim(-1, 1)
+
+
 class Experience(Protocol):
     """Where in a batch the agents find what they learn from.
 
@@ -85,7 +90,7 @@ class Private:
 
     def own(self, joint: Tensor) -> Tensor:
         """See ``Experience``."""
-        return joint.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
+        return own(joint)
 
     def grouped(self, rows: Tensor) -> Tensor:
         """See ``Experience``."""

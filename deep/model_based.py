@@ -18,33 +18,34 @@ data with the model-free algorithm first. k grows from 1 to its full length betw
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from bounds.numbers import InputError, in_range, whole
-from deep import lengths, opponent_errors, opponents_fit
+from bounds.numbers import InputError, in_range, shown, whole
+from deep import lengths, opponents_fit
 from deep.actor_critic import ActorCritic
 from deep.checkpoint import flat, part
 from deep.communication import Communication
-from deep.distributions import Categorical, Head, TanhGaussian
 from deep.dynamics import Dynamics
 from deep.ensemble import DynamicsSettings, Ensemble
 from deep.fitting import fit
-from deep.forks import forked
 from deep.kept_states import KeptStates
 from deep.learner import restore_tensors
-from deep.networks import Networks
-from deep.opponents import OpponentModels, Opponents, real_opponents
-from deep.opponents_fit import History, OpponentSettings
+from deep.opponents import OpponentModels, Opponents
+from deep.opponents_fit import OpponentSettings
+from deep.policy_shift import policy_shift
 from deep.private_replay import PrivateReplay, mixed
 from deep.replay import Batch, Replay
 from deep.rollouts import roll
 from deep.rounds import Parts
 from deep.schemes import Evidence, Scheme
 from deep.seeding import Streams
+
+#: The schemes by name.
+Usage = Literal["adaptive", "all-models", "all-real", "planned", "released"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class ModelBased:
     """Rounds of full-length branches that an agent's D_model holds."""
     refit: int = 3750
     """Environment steps of a run between fits of the dynamics models."""
-    scheme: Literal["adaptive", "all-models", "all-real", "planned", "released"] = "adaptive"
+    scheme: Usage = "adaptive"
     """Who plays an opponent at which step of a branch; see `deep.schemes`."""
     calls: int = 10
     """Calls a branch that `planned` may spend."""
@@ -84,18 +85,21 @@ class ModelBased:
     """Opponent models."""
 
     def __post_init__(self) -> None:
-        whole("start", self.start)
-        whole("rollouts", self.rollouts, 1)
-        whole("k", self.k, 1)
+        whole("model.start", self.start)
+        whole("model.rollouts", self.rollouts, 1)
+        whole("model.k", self.k, 1)
+        if self.scheme not in get_args(Usage):
+            known = ", ".join(get_args(Usage))
+            raise InputError(f"model.scheme: {shown(self.scheme)} is not one of {known}")
         if len(self.grow) != 2:
-            raise InputError(f"grow: {len(self.grow)} numbers; give two epochs")
-        whole("grow[0]", self.grow[0])
-        whole("grow[1]", self.grow[1], self.grow[0] + 1)
-        whole("epoch", self.epoch, 1)
-        in_range("share", self.share, 0, 1)
-        whole("keep", self.keep, 1)
-        whole("refit", self.refit, 1)
-        whole("calls", self.calls)
+            raise InputError(f"model.grow: {len(self.grow)} numbers; give two epochs")
+        whole("model.grow[0]", self.grow[0])
+        whole("model.grow[1]", self.grow[1], self.grow[0] + 1)
+        whole("model.epoch", self.epoch, 1)
+        in_range("model.share", self.share, 0, 1)
+        whole("model.keep", self.keep, 1)
+        whole("model.refit", self.refit, 1)
+        whole("model.calls", self.calls)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,19 +140,89 @@ class ModelBasedRounds:
         """See the module."""
         counted = self.communication.interactions
         counted.stepped(parts.steps - int(counted.steps[0]))
-        measured = self._fit_opponents(parts.replay)
+        measured = self.fit_opponents(parts.replay)
         if parts.episodes >= self.settings.start:
-            measured |= self._fit_dynamics(parts)
-            measured |= self._branch(parts)
+            if self.fitted < 0 or parts.steps - self.fitted >= self.settings.refit:
+                measured |= self.fit_dynamics(parts.replay)
+                self.fitted = parts.steps
+            parts.check(self.learned() | measured)
+            evidence = self.evidence(parts.replay)
+            grown = lengths.linear(
+                parts.episodes // self.settings.epoch, *self.settings.grow, self.settings.k
+            )
+            k, n = self.scheme(evidence, grown)
+            self.branch(parts.replay, k, n)
+            measured |= {
+                "opponent_error": over_opponents(evidence.errors),
+                "k": k.double(),
+                "model_steps": over_opponents(n.double()),
+                "policy_shift": evidence.shift,
+            }
         self.before.copy_(self.learner.policies.stack.parameters.detach())
         for _ in range(self.updates):
-            drawn = parts.streams["replay"]
-            if bool(self.made_up.added.any()):
-                batch = mixed(parts.replay, self.made_up, self.batch, self.settings.share, drawn)
-            else:
-                batch = parts.replay.sample_apart(drawn, self.made_up.shape.agents, self.batch)
-            yield self.learner.update(batch, parts.streams["update"]) | measured
+            yield self.learner.update(self.drawn(parts), parts.streams["update"]) | measured
             measured = {}
+
+    def fit_opponents(self, replay: Replay) -> dict[str, Tensor]:
+        """Fit all opponent models to the newest transitions; metrics of those that are played."""
+        settings, streams = self.settings.opponents, self.streams["opponents"]
+        history = opponents_fit.newest(replay, settings.rows)
+        found = opponents_fit.fit(self.minds.theirs, settings, history, streams)
+        if self.minds.own is not None:
+            opponents_fit.fit(self.minds.own, settings, history, streams)
+        return {name: over_opponents(each) for name, each in found.items()}
+
+    def fit_dynamics(self, replay: Replay) -> dict[str, Tensor]:
+        """Fit the dynamics models, if they are learned; metrics."""
+        if self.minds.ensemble is None:
+            return {}
+        found = fit(self.minds.ensemble, replay, self.streams["dynamics"])
+        return {f"dynamics_{name}": each for name, each in found.items()}
+
+    def evidence(self, replay: Replay) -> Evidence:
+        """What a scheme may know now."""
+        settings = self.settings.opponents
+        history = opponents_fit.newest(replay, settings.rows)
+        held_out = opponents_fit.split(history, settings.held_out)[1]
+        return Evidence(
+            None if self.settings.exact_opponents else self.minds.played,
+            held_out,
+            policy_shift(self.learner.policies, self.before, held_out, self.streams["rollouts"]),
+            self.learner.settings.gamma,
+        )
+
+    def branch(self, replay: Replay, k: Tensor, n: Tensor) -> None:
+        """Roll out branches of k[run, ego] steps, with lengths n[run, ego, opponent]; keep them."""
+        settings, streams = self.settings, self.streams["rollouts"]
+        rows = streams.whole(replay.size, self.made_up.shape.agents, settings.rollouts)
+        rows = rows.to(replay.rows.device)
+        start = replay.batch(rows.flatten(1)).observations.unflatten(1, rows.shape[1:])
+
+        def act(observations: Tensor, drawing: Streams) -> Tensor:
+            return self.learner.policies.act_alone(observations, drawing, greedy=False)
+
+        for step in roll(
+            start,
+            self.minds.dynamics.begin(rows),
+            n,
+            k,
+            self.minds.dynamics,
+            act,
+            self.minds.played,
+            self.communication,
+            streams,
+        ):
+            rewards = step.rewards
+            ended = rewards.new_zeros(rewards.shape[:3])
+            made = Batch(step.observations, step.actions, rewards, step.next_observations, ended)
+            self.made_up.add(made, step.alive)
+
+    def drawn(self, parts: Parts) -> Batch:
+        """A batch for a gradient step: real and made-up transitions, all real while none is."""
+        streams = parts.streams["replay"]
+        if bool(self.made_up.added.any()):
+            return mixed(parts.replay, self.made_up, self.batch, self.settings.share, streams)
+        return parts.replay.sample_apart(streams, self.made_up.shape.agents, self.batch)
 
     def watch(self, state: Any) -> None:
         """Keep the states that exact dynamics start from."""
@@ -163,13 +237,21 @@ class ModelBasedRounds:
             "normalised_interactions": counted.normalised,
         }
 
-    def state(self) -> dict[str, Tensor]:
+    def learned(self) -> dict[str, Tensor]:
         """See ``Rounds``."""
+        minds = self.minds
         return flat(
             {
-                "theirs": self.minds.theirs.state(),
-                "own": {} if self.minds.own is None else self.minds.own.state(),
-                "dynamics": {} if self.minds.ensemble is None else self.minds.ensemble.state(),
+                "theirs": minds.theirs.state(),
+                "own": {} if minds.own is None else minds.own.state(),
+                "dynamics": {} if minds.ensemble is None else minds.ensemble.state(),
+            }
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """See ``Rounds``."""
+        return self.learned() | flat(
+            {
                 "interactions": self.communication.interactions.state(),
                 "made_up": self.made_up.state(),
                 "kept": {} if self.kept is None else self.kept.state(),
@@ -194,98 +276,6 @@ class ModelBasedRounds:
         own = part(state, "rounds")
         restore_tensors({"before": self.before}, {"before": own["before"]})
         self.fitted = int(own["fitted"])
-
-    def _fit_opponents(self, replay: Replay) -> dict[str, Tensor]:
-        settings, streams = self.settings.opponents, self.streams["opponents"]
-        history = opponents_fit.newest(replay, settings.rows)
-        found = opponents_fit.fit(self.minds.theirs, settings, history, streams)
-        if self.minds.own is not None:
-            opponents_fit.fit(self.minds.own, settings, history, streams)
-        return {name: over_opponents(each) for name, each in found.items()}
-
-    def _fit_dynamics(self, parts: Parts) -> dict[str, Tensor]:
-        if self.minds.ensemble is None:
-            return {}
-        if self.fitted >= 0 and parts.steps - self.fitted < self.settings.refit:
-            return {}
-        self.fitted = parts.steps
-        found = fit(self.minds.ensemble, parts.replay, self.streams["dynamics"])
-        return {f"dynamics_{name}": each for name, each in found.items()}
-
-    def _branch(self, parts: Parts) -> dict[str, Tensor]:
-        settings, streams, replay = self.settings, self.streams["rollouts"], parts.replay
-        agents = self.made_up.shape.agents
-        evidence = self._evidence(replay)
-        now = lengths.linear(parts.episodes // settings.epoch, *settings.grow, settings.k)
-        k, n = self.scheme(evidence, now)
-        rows = streams.whole(replay.size, agents, settings.rollouts).to(replay.rows.device)
-        start = replay.batch(rows.flatten(1)).observations.unflatten(1, rows.shape[1:])
-
-        def act(observations: Tensor, drawing: Streams) -> Tensor:
-            return self.learner.policies.act_alone(observations, drawing, greedy=False)
-
-        for step in roll(
-            start,
-            self.minds.dynamics.begin(rows),
-            n,
-            k,
-            self.minds.dynamics,
-            act,
-            self.minds.played,
-            self.communication,
-            streams,
-        ):
-            rewards = step.rewards
-            ended = rewards.new_zeros(rewards.shape[:3])
-            made = Batch(step.observations, step.actions, rewards, step.next_observations, ended)
-            self.made_up.add(made, step.alive)
-        return {
-            "opponent_error": over_opponents(evidence.errors),
-            "k": k.double(),
-            "model_steps": over_opponents(n.double()),
-            "policy_shift": evidence.shift,
-        }
-
-    def _evidence(self, replay: Replay) -> Evidence:
-        settings = self.settings.opponents
-        history = opponents_fit.newest(replay, settings.rows)
-        held_out = opponents_fit.split(history, settings.held_out)[1]
-        return Evidence(
-            self.minds.played, held_out, self._shift(held_out), self.learner.settings.gamma
-        )
-
-    def _shift(self, history: History) -> Tensor:
-        """Mean D_TV between each agent's policy now and at the last round, [run, agent].
-
-        0 where policies have no density, as MADDPG's for numbers, or no closed form.
-        """
-        policies = self.learner.policies
-        seen = history.by_ego()[0]
-        if not measurable(policies.head):
-            return torch.zeros(len(seen), policies.shape.agents, dtype=torch.float64)
-        # the same inferred actions for both: the shift is that of the policies alone
-        drawing = forked(self.streams["rollouts"])
-        at = drawing.state()
-
-        def player(stack: Networks) -> Opponents:
-            old = replace(policies, stack=stack)
-
-            def outputs(observations: Tensor, _: Streams) -> Tensor:
-                drawing.restore(at)
-                return old.outputs(observations, drawing)
-
-            return real_opponents(policies.shape, policies.head, outputs)  # type: ignore[arg-type]
-
-        then = Networks(policies.stack.sizes, self.before)
-        found = opponent_errors.oracle(player(policies.stack), player(then), seen)
-        return found.mean.amax(1)
-
-
-def measurable(head: Head) -> bool:
-    """Whether D_TV between two such policies has a closed form."""
-    if isinstance(head, TanhGaussian):
-        return all(space.width == 1 for space in head.spaces)
-    return isinstance(head, Categorical)
 
 
 def over_opponents(values: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ from bounds.numbers import InputError
 from deep.distributions import (
     LOG_DEVIATIONS,
     Categorical,
+    Head,
     TanhGaussian,
     TanhPoint,
     head,
@@ -219,14 +220,15 @@ def opponent_models(
 
 def real_opponents(
     shape: Shape,
-    policy: Categorical | TanhGaussian | TanhPoint,
+    policy: Head,
     outputs: Callable[[Tensor, Streams], Tensor],
 ) -> Opponents:
     """The real policies in the place of models: an oracle, for ablations and tests.
 
     outputs: what the policies' networks say of own observations, both [run, agent, row, number], as
     ``deep.policies.Policies.outputs``. Nothing is counted as a call. Streams have to be given to
-    every method where the policies infer others' actions.
+    every method where the policies infer others' actions. ``TypeError`` where no pair can have a
+    distribution like ``policy``.
     """
     both = pairs(shape.agents)
 
@@ -249,8 +251,10 @@ def inside(policy: Categorical | TanhGaussian, actions: Tensor) -> Tensor:
 
 
 def _of_pairs(
-    policy: Categorical | TanhGaussian | TanhPoint, both: tuple[tuple[int, int], ...]
+    policy: Head, both: tuple[tuple[int, int], ...]
 ) -> Categorical | TanhGaussian | TanhPoint:
     if isinstance(policy, Categorical):
         return replace(policy, spaces=tuple(policy.spaces[j] for _, j in both))
-    return replace(policy, spaces=tuple(policy.spaces[j] for _, j in both))
+    if isinstance(policy, TanhGaussian | TanhPoint):
+        return replace(policy, spaces=tuple(policy.spaces[j] for _, j in both))
+    raise TypeError(f"policy: a {type(policy).__name__} cannot be that of pairs of agents")

@@ -4,8 +4,8 @@ A model π̂ʲ of ego agent i is fitted to rows (o, aʲ) of D_env, the newest, a
 
     minimise  −1/|D| Σ_D log π̂ʲ(aʲ|o)   by Adam in minibatches, from the last parameters on.
 
-A share of the rows is held out. A row is held out or not by its number since the start of training,
-so it never changes sides and what was trained on never judges later. After every epoch the loss on
+A share of the rows is held out, for ever (``deep.held_out``), so what was trained on never judges
+later. After every epoch the loss on
 held-out rows is taken. Each network keeps its best parameters, those before the fit included, so
 that a fit never makes the held-out loss worse; after ``patience`` epochs without a better one it
 has stopped, and nothing of it changes any more. So a network's result does not depend on the
@@ -20,15 +20,13 @@ import torch
 from torch import Tensor
 
 from bounds.numbers import InputError, in_range, whole
-from deep.forks import forked
+from deep.held_out import held_out as is_held_out
 from deep.learner import positive
 from deep.opponents import OpponentModels, inside, pairs
 from deep.optimiser import adam
 from deep.replay import Replay
-from deep.seeding import Streams
+from deep.seeding import Streams, forked
 
-#: 1/golden ratio: multiples of it, modulo 1, are spread evenly, however few there are.
-GOLDEN = 0.6180339887498949
 #: Rows come in multiples of this. What is left over after the processor's vectors is computed by
 #: other routines, with other roundings, so a run's rows must not end within a vector: no more than
 #: 16 numbers, and two are taken at a time.
@@ -58,17 +56,17 @@ class OpponentSettings:
 
     def __post_init__(self) -> None:
         for layer, units in enumerate(self.hidden):
-            whole(f"hidden[{layer}]", units, 1)
+            whole(f"model.opponents.hidden[{layer}]", units, 1)
         if not self.hidden:
-            raise InputError("hidden: no layer; give at least one")
-        in_range("rate", self.rate, 0, 1)
-        whole("rows", self.rows, 2)
-        whole("batch", self.batch, 1)
-        whole("epochs", self.epochs)
-        whole("patience", self.patience, 1)
-        positive("held_out", self.held_out)
-        in_range("held_out", self.held_out, 0, 1, open_high=True)
-        in_range("weight_decay", self.weight_decay, 0, 1)
+            raise InputError("model.opponents.hidden: no layer; give at least one")
+        in_range("model.opponents.rate", self.rate, 0, 1)
+        whole("model.opponents.rows", self.rows, 2)
+        whole("model.opponents.batch", self.batch, 1)
+        whole("model.opponents.epochs", self.epochs)
+        whole("model.opponents.patience", self.patience, 1)
+        positive("model.opponents.held_out", self.held_out)
+        in_range("model.opponents.held_out", self.held_out, 0, 1, open_high=True)
+        in_range("model.opponents.weight_decay", self.weight_decay, 0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +108,11 @@ def newest(replay: Replay, rows: int) -> History:
 
 
 def split(history: History, held_out: float) -> tuple[History, History]:
-    """(rows to train on, rows held out), by the rows' numbers, each a multiple of ``UNIT``.
+    """(rows to train on, rows held out), each a multiple of ``UNIT``.
 
     The oldest of each are left out for that. ``InputError`` where nothing is left.
     """
-    out = (history.numbers.double() * GOLDEN) % 1 < held_out
+    out = is_held_out(history.numbers, held_out)
     train, rest = (_whole_units(history.where(side)) for side in (~out, out))
     if not len(train) or not len(rest):
         raise InputError(

@@ -26,8 +26,8 @@ import torch
 from torch import Tensor
 
 from deep.communication import Communication
-from deep.forks import forked
-from deep.seeding import Streams
+from deep.experience import own
+from deep.seeding import Streams, forked
 
 #: Own actions [run, agent, row, number] for own observations [run, agent, row, number].
 ActAlone = Callable[[Tensor, Streams], Tensor]
@@ -90,11 +90,6 @@ def roll(
     return _steps(
         start, memory, lengths.cpu(), last, dynamics, act, opponents, communication, forked(streams)
     )
-
-
-def own(values: Tensor) -> Tensor:
-    """What each ego agent has of its own, [run, agent, row, ...] of [run, ego, row, agent, ...]."""
-    return values.diagonal(dim1=1, dim2=3).movedim(-1, 1)
 
 
 def _steps(

@@ -7,7 +7,7 @@ is its own ``state``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,7 +23,8 @@ class Parts:
     """What a trainer lends to a round.
 
     replay: what was really met. streams: by purpose, of batches "replay" and of gradient steps
-    "update" among them. steps, episodes: of each run, so far.
+    "update" among them. steps, episodes: of each run, so far. check: stops training with the name
+    of the first of some tensors [run, ...] that is not finite.
     """
 
     replay: Replay
@@ -31,6 +32,7 @@ class Parts:
     streams: Mapping[str, Streams]
     steps: int
     episodes: int
+    check: Callable[[Mapping[str, Tensor]], None]
 
 
 class Rounds(Protocol):
@@ -48,6 +50,9 @@ class Rounds(Protocol):
 
     def totals(self) -> dict[str, Tensor]:
         """What is counted over the whole of training, [run(, agent)], float64."""
+
+    def learned(self) -> dict[str, Tensor]:
+        """What is trained beside the learner, [run, ...], by the names of ``state``; not copies."""
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next rounds depend on, beyond the ``Parts``; not copies."""
@@ -74,6 +79,10 @@ class ModelFree:
         del state
 
     def totals(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def learned(self) -> dict[str, Tensor]:
         """Nothing."""
         return {}
 

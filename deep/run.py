@@ -27,6 +27,7 @@ from bounds.numbers import InputError, whole
 from bounds.progress import progress
 from deep import checkpoint, doctor
 from deep.algorithms import ALGORITHMS, Agent
+from deep.aorpo import Aordpg, Aorpo
 from deep.config import Settings, as_json, check, from_json
 from deep.environments import Environments, World
 from deep.evaluation import Evaluation, evaluate
@@ -325,7 +326,7 @@ def _note(run: Run, episode: int) -> None:
 
 
 def _check_memory(settings: Settings, device: str) -> None:
-    """``InputError`` where the replay would not fit into this machine's memory."""
+    """``InputError`` where the replays would not fit into this machine's memory."""
     if device != "cpu" or not hasattr(os, "sysconf"):
         return
     place = _world(Run(Path(), "", settings, device))
@@ -333,13 +334,22 @@ def _check_memory(settings: Settings, device: str) -> None:
     numbers = agents * (2 * seen + action_width(place.spaces) + 1) + 1
     filled = min(settings.capacity, settings.episodes * place.episode_steps)
     size = 8 if settings.dtype == "float64" else 4
-    needed = len(settings.seeds) * filled * numbers * size
+    runs, row = len(settings.seeds), numbers * size
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise InputError(
-            f"capacity: {settings.capacity} transitions of {len(settings.seeds)} runs come to "
-            f"{needed / 2**30:.1f} GiB, and this machine has {there / 2**30:.1f}; give fewer"
-        )
+    parts = {f"capacity: {settings.capacity} transitions of {runs} runs": filled}
+    if isinstance(settings.learner, Aorpo | Aordpg):
+        model = settings.learner.model
+        what = f"model.rollouts: {model.keep} x {model.rollouts} branches of {model.k} steps"
+        made = model.keep * model.rollouts * model.k
+        parts[f"{what} of {agents} agents in {runs} runs"] = agents * made
+    needed = 0
+    for what, filled in parts.items():
+        needed += runs * filled * row
+        if needed > there:
+            raise InputError(
+                f"{what} come to {needed / 2**30:.1f} GiB, and this machine has "
+                f"{there / 2**30:.1f}; give fewer"
+            )
 
 
 @contextmanager

@@ -29,12 +29,13 @@ from deep.opponents_fit import History
 class Evidence:
     """What is known when lengths are chosen.
 
-    opponents: as they will be played. held_out: rows of D_env that they were not fitted to.
-    shift[run, agent]: how far each agent's policy has moved since the last round, the mean of D_TV.
-    gamma: the discount factor.
+    opponents: the models, None where the real policies are played in their place, of which nothing
+    has to be estimated: no error, every action matched. held_out: rows of D_env that the models
+    were not fitted to. shift[run, agent]: how far each agent's policy has moved since the last
+    round, the mean of D_TV. gamma: the discount factor.
     """
 
-    opponents: Opponents
+    opponents: Opponents | None
     held_out: History
     shift: Tensor
     gamma: float
@@ -46,9 +47,23 @@ class Evidence:
         For choices ``opponent_errors.mismatch``, an upper estimate; for numbers, which never match,
         ``opponent_errors.pooled_residual``, a lower one.
         """
+        if self.opponents is None:
+            return torch.zeros(self._shape, dtype=torch.float64)
         if isinstance(self.opponents.head, Categorical):
             return opponent_errors.mismatch(self.opponents, self.held_out).value
         return opponent_errors.pooled_residual(self.opponents, self.held_out).value
+
+    @property
+    def rates(self) -> Tensor:
+        """Match rates, [run, ego, opponent]; ``InputError`` where actions are numbers."""
+        if self.opponents is None:
+            return torch.ones(self._shape, dtype=torch.float64)
+        return opponent_errors.match_rate(self.opponents, self.held_out).value
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        runs, _, agents, _ = self.held_out.actions.shape
+        return runs, agents, agents
 
 
 #: (what is known, k of the schedule) to k[run, ego] and lengths[run, ego, opponent].
@@ -90,8 +105,7 @@ def planned(calls: int) -> Scheme:
 
 def released(evidence: Evidence, k: int) -> tuple[Tensor, Tensor]:
     """Ratios of match rates, and a model used for nⱼ − 1 steps, as in the authors' code."""
-    rates = opponent_errors.match_rate(evidence.opponents, evidence.held_out).value
-    return _same(evidence, k), lengths.one_less(lengths.released_match_rates(rates, k))
+    return _same(evidence, k), lengths.one_less(lengths.released_match_rates(evidence.rates, k))
 
 
 def _same(evidence: Evidence, k: int) -> Tensor:

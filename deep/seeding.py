@@ -4,6 +4,10 @@ A run's numbers come from its own generator, so they do not depend on which runs
 a purpose draws from its own stream, so more draws for one (evaluation, say) leave the others as
 they were. Numbers are drawn in float64 on the CPU whatever computes with them: a float32 run and a
 run on a GPU start from the same numbers, rounded.
+
+Where runs go on for different times (rollout lengths, early stopping, calls to opponents) the
+longest would have the others draw more numbers than they do alone. Such work draws from a fork: it
+takes exactly one number of each run's stream, whatever happens then.
 """
 
 from __future__ import annotations
@@ -62,6 +66,12 @@ def streams(seeds: Sequence[int], purpose: str) -> Streams:
         if seed in seeds[:i]:
             raise InputError(f"seeds[{i}]: {seed} is there already; give each seed once")
     return Streams(tuple(_generator(int(seed), purpose) for seed in seeds))
+
+
+def forked(streams: Streams) -> Streams:
+    """New streams, started from one number of each run's stream."""
+    seeds = (streams.uniform() * 2.0**53).long().tolist()
+    return Streams(tuple(Generator().manual_seed(seed) for seed in seeds))
 
 
 def choose(uniform: Tensor, count: int) -> Tensor:

@@ -29,7 +29,7 @@ from deep.seeding import Streams
 
 
 class DivergedError(Exception):
-    """A number of the learner is not finite. The message is one line and names it."""
+    """A number is not finite. The message is one line and names it."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +94,22 @@ class Trainer:
         return done.truncated
 
     def learn(self) -> None:
-        """One round; ``DivergedError`` where a measured number is not finite."""
-        parts = Parts(self.replay, self.learner, self.streams, self.steps, self.episodes)
+        """One round; ``DivergedError`` where what was measured or learned is not finite."""
+        parts = Parts(
+            self.replay, self.learner, self.streams, self.steps, self.episodes, self._diverged
+        )
         for measured in self.rounds.learn(parts):
             self.averages.add(measured)
             self.updates += 1
         # a number that is not finite stays so in the sums
         if not self.averages.finite():
+            # what is made of broken models breaks the learner too: they are named first
+            self._diverged(self.rounds.learned())
             self._diverged(self.averages.means())
 
     def check(self) -> None:
-        """``DivergedError`` where a tensor of the learner is not finite."""
-        self._diverged(self.learner.state())
+        """``DivergedError`` where a tensor of the learner or of the rounds is not finite."""
+        self._diverged(self.learner.state() | self.rounds.state())
 
     def _diverged(self, tensors: Mapping[str, Tensor]) -> None:
         for name, tensor in tensors.items():

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from bounds.numbers import InputError
 from deep.communication import Communication, interactions
-from deep.forks import forked
-from deep.seeding import Streams, streams
+from deep.seeding import Streams, forked, streams
 from tabular.policy import random_policies
 from tabular.random_games import garnet
 

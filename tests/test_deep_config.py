@@ -10,7 +10,7 @@ from bounds.numbers import InputError
 from deep.algorithms import ALGORITHMS
 from deep.config import PRESETS, Settings, as_json, check, from_json, preset
 from deep.masac import Masac
-from deep.tasks import names
+from deep.tasks import names, world
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -18,6 +18,10 @@ from deep.tasks import names
 def test_every_preset_can_be_run_on_every_task(name: str, algorithm: str) -> None:
     for task in names():
         settings = preset(name, task, algorithm)
+        if algorithm.startswith("ao") and len(world(task, {}).agents) == 1:
+            with pytest.raises(InputError, match=r"has one agent; take masac or maddpg$"):
+                check(settings)
+            continue
         assert check(settings) is settings
         assert (settings.task, settings.algorithm) == (task, algorithm)
 

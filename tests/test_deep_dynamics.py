@@ -422,7 +422,7 @@ def test_kinds_of_outcomes() -> None:
     ],
 )
 def test_settings_that_cannot_be_used(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=f"^{message}"):
+    with pytest.raises(InputError, match=rf"^model\.dynamics\.{message}"):
         DynamicsSettings(**changes)
 
 

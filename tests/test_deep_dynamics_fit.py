@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bounds.numbers import InputError
@@ -16,8 +14,9 @@ from deep import fitting, outcome_numbers
 from deep.bench import SPREAD, noise
 from deep.ensemble import UNIT, DynamicsSettings, Ensemble, ensemble, outcomes
 from deep.fitting import Training, fit
-from deep.fitting_rows import held_out, rows_of
+from deep.fitting_rows import rows_of
 from deep.game_env import GameEnv, GameState
+from deep.held_out import held_out, numbers
 from deep.learner import Shape
 from deep.networks import networks
 from deep.outcome_numbers import Numbers, gaussian
@@ -124,7 +123,7 @@ def test_noise_that_depends_on_the_state_is_calibrated(
 ) -> None:
     """Deviations within 15 % where data are: a fit of 10,800 rows by 3 small networks."""
     made, kept, metrics = fitted
-    held = int(held_out(kept, 0.1).sum()) // UNIT * UNIT
+    held = int(held_out(numbers(kept), 0.1).sum()) // UNIT * UNIT
     assert calibrated(metrics, held)
     seen = torch.linspace(-0.9, 0.9, 7, dtype=torch.float64).view(1, 1, 7, 1, 1)
     many = seen.repeat_interleave(4000, 2)
@@ -210,23 +209,6 @@ def test_gradients_written_in_place_are_those_of_autograd(sizes: tuple[int, ...]
     torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-13)
 
 
-@given(st.integers(1, 300), st.lists(st.integers(1, 200), min_size=1, max_size=4))
-def test_no_row_ever_changes_sides(capacity: int, pieces: list[int]) -> None:
-    """Rewards carry the numbers of transitions, whose side is asked for after each addition."""
-    kept, count, sides = replay(LINE, 1, capacity, torch.float64, "cpu"), 0, dict[int, bool]()
-    for piece in pieces:
-        numbers = torch.arange(count, count + piece, dtype=torch.float64).view(1, piece, 1)
-        blank = torch.zeros(1, piece, 1, 1)
-        kept.add(blank, blank, numbers, blank, torch.zeros(1, piece))
-        count += piece
-        found = held_out(kept, 0.3)
-        for number, side in zip(kept.rows[0, : kept.size, 2].tolist(), found.tolist(), strict=True):
-            assert sides.setdefault(round(number), side) == side
-    # all that were looked at, within 6 standard errors and a transition of the share
-    share = np.mean(list(sides.values()))
-    assert abs(share - 0.3) < 6 * math.sqrt(0.21 / len(sides)) + 1 / len(sides)
-
-
 @pytest.mark.parametrize("rows", [200, 50_000])
 def test_rows_held_out_are_in_no_bootstrap(rows: int) -> None:
     """Rewards carry the rows' numbers, and are taken back from the standard targets."""
@@ -234,7 +216,7 @@ def test_rows_held_out_are_in_no_bootstrap(rows: int) -> None:
     kept.rows[..., 2] = torch.arange(count, dtype=torch.float64)
     made = new(LINE, [0, 1], torch.float64, rows=rows, held_out=0.2)
     data = rows_of(made, kept, streams([0, 1], "fit"))
-    out = held_out(kept, 0.2)
+    out = held_out(numbers(kept), 0.2)
     for run in range(2):
         train, held = (
             made.scale.back(y)[run, :, 1].round().long() for y in (data.targets, data.held_targets)

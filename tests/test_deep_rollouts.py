@@ -35,8 +35,9 @@ from deep import tasks
 from deep.communication import Communication, interactions
 from deep.dynamics import exact, packed
 from deep.ensemble import DynamicsSettings, ensemble, outcomes
+from deep.experience import own
 from deep.opponents import opponent_models, pairs, theirs
-from deep.rollouts import Beliefs, Step, own, roll
+from deep.rollouts import Beliefs, Step, roll
 from deep.seeding import Streams, streams
 from deep.spaces import chosen
 from tabular.case import Case, case_of

@@ -56,6 +56,9 @@ class Counting:
     def totals(self) -> dict[str, Tensor]:
         return {}
 
+    def learned(self) -> dict[str, Tensor]:
+        return {}
+
     def state(self) -> dict[str, Tensor]:
         rounds = torch.tensor(self.rounds)
         return {"total": self.total, "rounds": rounds, "streams": self.streams.state()}
@@ -87,7 +90,9 @@ def test_model_free_rounds_sample_and_step(tmp_path: Path) -> None:
         trainer.cadence = replace(trainer.cadence, warm_up=10_000)
         trainer.episode()
     measured = list(
-        ModelFree(8, 3).learn(Parts(one.replay, one.learner, one.streams, one.steps, one.episodes))
+        ModelFree(8, 3).learn(
+            Parts(one.replay, one.learner, one.streams, one.steps, one.episodes, lambda _: None)
+        )
     )
     for expected in measured:
         batch = two.replay.sample(two.streams["replay"], 8)
