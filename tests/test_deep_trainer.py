@@ -3,10 +3,6 @@
 import csv
 import itertools
 import json
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -317,37 +313,6 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="another process trains there"):
             train(run)
     assert train(run) == 0
-
-
-def test_killed_again_and_again_it_ends_with_the_same_numbers(tmp_path: Path) -> None:
-    settings = small(episodes=300, checkpoint_every=3, seeds=(7,), evaluate_every=0)
-    straight = start(settings, tmp_path / "a" / "run")
-    assert train(straight) == 0
-    run = start(settings, tmp_path / "b" / "run")
-    command = [sys.executable, "-m", "deep", "resume", str(run.folder)]
-    rng = np.random.default_rng(0)
-    kills, reached = 0, []
-    for _ in range(3):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        before = checkpoint.paths(run.checkpoints)[-1:]
-        while process.poll() is None and checkpoint.paths(run.checkpoints)[-1:] == before:
-            time.sleep(0.002)  # starting takes longer than anything else
-        time.sleep(rng.uniform(0, 0.1))
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.communicate()
-        for path in checkpoint.paths(run.checkpoints):
-            checkpoint.load(path)  # whole, whatever the moment was
-        reached.append(int(checkpoint.paths(run.checkpoints)[-1].stem))
-    assert kills >= 2
-    assert reached == sorted(set(reached))
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
-    assert same(last(straight), last(run))
-    assert (straight.folder / "metrics.csv").read_bytes() == (
-        run.folder / "metrics.csv"
-    ).read_bytes()
 
 
 def test_evaluation_has_the_errors_of_its_means(tmp_path: Path) -> None:
