@@ -1,7 +1,7 @@
 """AORPO learns a finite game within seconds, from what its models made up.
 
 In this game the best that can be done in a state pays most at once too, so wrong next states are
-not noticed here; they are in ``test_deep_rollouts`` and ``test_deep_aorpo``, by the law of branches.
+not noticed here; the law of branches (``test_deep_rollouts``, ``test_deep_aorpo``) shows them.
 """
 
 from __future__ import annotations

@@ -31,6 +31,8 @@ SETTINGS = {
 }
 QUICK = [text for name, value in SETTINGS.items() for text in (f"--{name}", str(value))]
 
+AORPO = ("--algorithm", "aorpo", "--warm-up", "400")
+
 
 def deep(*arguments: object) -> int:
     return main([str(argument) for argument in arguments])
@@ -179,6 +181,13 @@ def test_help_shows_the_defaults_of_the_chosen_preset(capsys: pytest.CaptureFixt
         (("--episodes", "many"), "invalid literal"),
         (("--twins", "2"), "--twins"),
         (("--capacity", str(10**12), "--episodes", str(10**11)), "and this machine has"),
+        ((*AORPO, "--model.rollouts", str(10**12)), "model.rollouts: 1 x 1000000000000 branches"),
+        ((*AORPO, "--model.k", "0"), "model.k: 0 is not a whole number"),
+        ((*AORPO, "--model.scheme", "all"), "model.scheme"),
+        ((*AORPO, "--model.dynamics.hidden", "8", "0"), "model.dynamics.hidden[1]: 0 is not"),
+        ((*AORPO, "--model.opponents.rate", "2"), "model.opponents.rate: 2.0 is not in"),
+        (("--algorithm", "aorpo"), "model.opponents.held_out: 0.2 of 50 rows may leave"),
+        (("--model.k", "3"), "--model.k"),
     ],
 )
 def test_bad_settings_are_one_line_and_leave_nothing(

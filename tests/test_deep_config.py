@@ -1,15 +1,23 @@
 """Settings: presets that can be run, and what cannot be run is answered in one line."""
 
+import itertools
 import json
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from test_deep_trainer import modelled, small
 
 from bounds.numbers import InputError
 from deep.algorithms import ALGORITHMS
+from deep.aorpo import Aordpg, Aorpo
 from deep.config import PRESETS, Settings, as_json, check, from_json, preset
+from deep.ensemble import DynamicsSettings
 from deep.masac import Masac
+from deep.model_based import ModelBased, Usage
+from deep.opponents_fit import OpponentSettings
+from deep.run import Run, assemble
 from deep.tasks import names, world
 
 
@@ -91,3 +99,103 @@ def test_settings_of_another_version_are_one_line() -> None:
         with pytest.raises(InputError, match=r"^manifest\.json: ") as error:
             from_json(odd, "manifest.json")
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"start": -1}, "model.start: -1 is not a whole number, 0 or more"),
+        ({"rollouts": 0}, "model.rollouts: 0 is not a whole number, 1 or more"),
+        ({"k": 0}, "model.k: 0 is not a whole number, 1 or more"),
+        ({"grow": (3,)}, "model.grow: 1 numbers; give two epochs"),
+        ({"grow": (-1, 3)}, "model.grow[0]: -1 is not"),
+        ({"grow": (3, 3)}, "model.grow[1]: 3 is not a whole number, 4 or more"),
+        ({"epoch": 0}, "model.epoch: 0 is not"),
+        ({"share": 1.1}, "model.share: 1.1 is not in [0, 1]"),
+        ({"share": float("nan")}, "model.share: nan"),
+        ({"keep": 0}, "model.keep: 0 is not"),
+        ({"refit": 0}, "model.refit: 0 is not"),
+        ({"calls": -1}, "model.calls: -1 is not"),
+        ({"scheme": "adaptiv"}, "model.scheme: 'adaptiv' is not one of adaptive, all-models"),
+    ],
+)
+def test_models_that_cannot_be_used_are_one_line(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError) as error:
+        ModelBased(**changes)
+    assert str(error.value).startswith(words)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("run", "models", "words"),
+    [
+        (
+            ("game:two-state-mdp", "aorpo", {}),
+            {},
+            "algorithm: aorpo models the others",
+        ),
+        (
+            ("spread", "aordpg", {"agents": 1}),
+            {},
+            "algorithm: aordpg models the others",
+        ),
+        (
+            ("climb", "aordpg", {}),
+            {"scheme": "planned"},
+            "model.scheme: planned asks how far policies have moved, which has no closed form",
+        ),
+        (
+            ("spread", "aorpo", {"continuous": True}),
+            {"scheme": "planned"},
+            "model.scheme: planned asks how far policies have moved, which has no closed form",
+        ),
+        (
+            ("climb", "aorpo", {}),
+            {"scheme": "released"},
+            "model.scheme: released compares how often actions match, and numbers never do",
+        ),
+        (
+            ("spread", "aorpo", {}),
+            {"opponents": OpponentSettings(rows=150)},
+            "model.opponents.held_out: 0.2 of 150 rows may leave 26 to train on or to hold out",
+        ),
+        (
+            ("spread", "aorpo", {}),
+            {"dynamics": DynamicsSettings(held_out=0.99)},
+            "model.dynamics.held_out: 0.99 of 1500 rows may leave 8 to train on or to hold out",
+        ),
+    ],
+)
+def test_models_that_do_not_suit_the_run_are_one_line(
+    run: tuple[str, str, dict[str, Any]], models: dict[str, Any], words: str
+) -> None:
+    task, algorithm, changes = run
+    settings = replace(preset("laptop", task, algorithm), **changes)
+    learner = settings.learner
+    assert isinstance(learner, Aorpo | Aordpg)
+    settings = replace(settings, learner=replace(learner, model=replace(learner.model, **models)))
+    with pytest.raises(InputError) as error:
+        check(settings)
+    assert str(error.value).startswith(words)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("scheme", get_args(Usage))
+@pytest.mark.parametrize("algorithm", ["aorpo", "aordpg"])
+def test_what_is_not_refused_can_be_played(algorithm: str, scheme: Usage) -> None:
+    """Every scheme, with models and with the real policies, on choices and on numbers."""
+    refused = 0
+    for task, exact in itertools.product(("speaker-listener", "climb"), (False, True)):
+        settings = modelled(small(task, algorithm), scheme=scheme, exact_opponents=exact)
+        try:
+            check(settings)
+        except InputError:
+            refused += 1
+            continue
+        trainer = assemble(Run(Path(), "run", settings, "cpu"))
+        while trainer.updates < 6:
+            trainer.step()
+        assert "opponent_error" in trainer.averages.means()
+    assert refused == (
+        2 if scheme == "released" or (scheme, algorithm) == ("planned", "aordpg") else 0
+    )
