@@ -1,6 +1,7 @@
-"""Train Nash Q-learners on both grid games and record what they learned.
+"""Train Nash Q-learners on both grid games, or on Climb, and record what they learned.
 
-Use: ``python notebooks/record_nash_q.py``, from the root of the repository; one core.
+Use, from the root of the repository: ``python notebooks/record_nash_q.py [grid | climb]``; left
+out: the grid games. One core.
 """
 
 from __future__ import annotations
@@ -8,16 +9,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tabular.nash_q_record import record
+from tabular import nash_q_climb, nash_q_record
 
 RECORD = Path(__file__).parent / "data" / "nash_q"
+#: What is recorded for each argument.
+RECORDERS = {"grid": nash_q_record.record, "climb": nash_q_climb.record}
 
 
-def main() -> int:
-    """Write the record; returns 0."""
-    print(record(RECORD))
+def main(arguments: list[str]) -> int:
+    """Write the record; returns 0, or 2 for an unknown argument."""
+    name = arguments[0] if arguments else "grid"
+    if name not in RECORDERS or len(arguments) > 1:
+        print(f"{' '.join(arguments)}: give grid or climb", file=sys.stderr)
+        return 2
+    print(RECORDERS[name](RECORD))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

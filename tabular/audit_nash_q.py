@@ -36,6 +36,13 @@ _SOURCE = (
 GAMES, RUNS = 5, 10
 #: Steps after which distances are compared, and their discount.
 STEPS, GAMMA = (200, 2000), Fraction(1, 2)
+#: What of the publication is compared with what is found here (``tabular.nash_q_record``).
+PUBLISHED = {
+    "compared, remembered with confidence": "equilibrium Q-values at the start (97 and 97; 98 and "
+    "49; the third equilibrium's 0.97), the number of states and joint actions, and the "
+    "qualitative results of the abstract",
+    "not compared, remembered without confidence": "the percentages of joint optimal paths",
+}
 #: Runs of grid game 1, and their episodes for each of ``GAMES``.
 GRID_RUNS, GRID_EPISODES = 10, 100
 
@@ -85,6 +92,7 @@ def convergence_claim(seed: int, games: int) -> Claim:
             "shrunk": shrunk,
             "distances": [round(float(np.max(d)), 4) for d in (far, near)],
             "grid_game_1": grid,
+            "published": PUBLISHED,
             "summary": summary,
         },
     )

@@ -7,8 +7,8 @@ any learned Q-value from the exact one, against steps, and whether both greedy p
 landmark in both states.
 
 Learning is by ``best:0``: the stage games met have other equilibria too as long as their entries
-are noisy, since off the landmarks the best reply on the grid is ahead of the next one by 1/20 to
-1/6 only; ``first`` would take the corner (−1, −1) whenever that is one of them.
+are noisy, since away from the landmark the leader's best reply on the grid leads by 0.045 to 0.167
+only; ``first`` would take the corner (−1, −1) whenever that is one of them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def landmarks(learned: Learned, learner: str = LEARNER) -> Array:
     for j in range(2):
         policy = greedy(learned, learner, j, every)
         right += [policy[:, s, places.index(climb.equilibrium(s)[j])] == 1 for s in range(2)]
-    return np.all(right, axis=0)
+    return np.asarray(np.all(right, axis=0))
 
 
 def rows(name: str, rate: Rate, steps: Sequence[int], runs: int, seed: int) -> list[dict[str, Any]]:

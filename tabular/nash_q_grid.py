@@ -29,13 +29,14 @@ from bounds.numbers import Array, InputError, shown
 from tabular.catalogue import find
 from tabular.exploitability import best_response, profile_values, stage_payoffs
 from tabular.game import StochasticGame, joint_action, split_action
-from tabular.grid_games import GOALS, moves_on_the_grid
+from tabular.grid_games import GOALS, RIGHT, moves_on_the_grid
 from tabular.nash_q import Learned, nash_q
 from tabular.nash_q_stage import Legal, used_equilibria
 from tabular.nash_values import Solution, solve
 from tabular.policy import Policies
 from tabular.selection import parse_selection
 from tabular.shapley import as_float
+from tabular.support_enumeration import support_enumeration
 
 SINGLE = "single"
 #: Learners of the publication, by its names: (shown, selection of agent 0, selection of agent 1).
@@ -164,3 +165,32 @@ def optimal_payoffs(name: str) -> list[tuple[float, float]]:
     return sorted(
         {(float(own[at]), float(other[at])) for own, other in (s.values for s in solutions)}
     )
+
+
+def third_equilibrium() -> tuple[float, float, Policies]:
+    """Grid game 2's symmetric equilibrium: P(into the middle) at the start, value, policies.
+
+    Floats. Beyond the start the policies are those of ``best-sum``. What the start is worth, V, is
+    the payoff of the mixed equilibrium of its stage game, in which V itself stands; found by
+    iteration, which shrinks errors by the chance of coming back.
+    """
+    name = "grid-game-2"
+    game, legal = published_game(name)
+    floats, at = as_float(game), start(game)
+    found = _solution(name, "best-sum")
+    policies = [policy.astype(float) for policy in found.policies]
+    values = found.values.astype(float)
+    moves = np.ix_(*(np.flatnonzero(own[at]) for own in legal))
+    values[:, at], before = 0.0, np.inf
+    while abs(values[0, at] - before) > CLOSE**2:
+        before = float(values[0, at])
+        payoffs = stage_payoffs(floats, values)[at]
+        stage = np.stack([payoffs[j][moves] for j in range(2)])
+        listed = support_enumeration(stage)
+        mixed = [np.count_nonzero(own, axis=-1) > 1 for own in listed.strategies]
+        place = int(np.flatnonzero(mixed[0] & mixed[1])[0])
+        values[:, at] = listed.payoffs[place]
+    for j, own in enumerate(listed.profile(place)):
+        policies[j][at] = 0
+        policies[j][at, legal[j][at]] = own
+    return float(policies[0][at, RIGHT]), float(values[0, at]), tuple(policies)

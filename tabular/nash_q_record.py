@@ -1,23 +1,38 @@
 """The grid games' learning experiment as published, and its record.
 
 100 runs of 5,000 episodes each with random moves; then every pair of learners plays greedily
-(``nash_q_grid``). Compared with Hu and Wellman (2003), from memory:
+(``nash_q_grid``). Compared with Hu and Wellman (2003), from memory.
+
+*Remembered with confidence*, and so here:
 
 - The equilibrium Q-values at the start. Grid game 1: 97.0 for both agents, 95.1 where both move
   into the middle. Grid game 2: 98 for one agent and 49 for the other on the two joint optimal
-  paths. All are exact here: 970299/10000, 95.06, 9801/100, 9801/200.
-- That they move with 424 pairs of a state and a joint action in grid game 1. It is so here.
-- That the learned values lie below these after 5,000 episodes, some between 80 and 90 in grid game
-  1: so they do here, as values seen early stay in the averages of the rate 1/n.
-- That the stage games met violate the theorem's assumption in both games, and that Nash Q-learners
-  reach joint optimal paths more often than single-agent ones. Here too: the assumption holds in no
-  run, and pairs of first or of second Nash learners do so far more often than single-agent ones.
-  Not so pairs of best expected Nash learners in grid game 2, where each counts on the path that is
-  best for itself.
+  paths; and a third, symmetric equilibrium that moves into the middle with probability 0.97, worth
+  about 49.4 to both (``nash_q_grid.third_equilibrium``: 0.9702 and 49.369). The others are exact
+  here: 970299/10000, 95.06, 9801/100, 9801/200.
+- That they move with 424 pairs of a state and a joint action in grid game 1.
+- What the abstract says. The stage games met violate the theorem's assumption in both games (here:
+  in every run). Learning converges in grid game 1, whose equilibrium Q-function is unique, and
+  sometimes does not in grid game 2, which has three (here value iteration with ``first`` cycles).
+  Nash Q-learners reach joint optimal paths more often than single-agent ones: here all 15 pairs
+  with a Nash learner in grid game 1, and 14 of 15 in grid game 2. That both agents of such a pair
+  do better than two single-agent ones is so here in grid game 1 and by that measure.
+- That the learned values lie below the exact ones after 5,000 episodes: values seen early stay in
+  the averages of the rate 1/n.
 
-The percentages of the published tables of joint optimal paths are not recalled well enough to be
-put beside those found here; they depend on the order in which a solver lists the equilibria too,
-which is not known here.
+*Not remembered with confidence*: the percentages of the two tables of joint optimal paths. What
+remains of them is that two single-agent learners reach 20 % in grid game 1 (14 % here), and pairs
+of Nash learners with the same selection up to 100 % (100, 86 and 48 % here); of grid game 2 no
+figure does. They depend on the order in which a solver lists the equilibria too, which is not known
+here.
+
+*Pairs of best expected Nash learners* do worse here than one would expect, 48 % and 6 %, and
+``nash_q_coordination`` says why: not their values, but that each means another equilibrium. Had
+both agents followed one of the two learners, 97 or 89 % of the runs would have ended on a joint
+optimal path in grid game 1, and 92 or 97 % in grid game 2. In grid game 1 all equilibria are worth
+97.03 to both, so noise decides which one of the ten pairs of paths a learner prefers; both prefer
+the same one in 28 % of the runs, which all succeed. In grid game 2 the best equilibria differ on
+purpose: each goes through the middle, and they collide there for ever.
 """
 
 from __future__ import annotations
@@ -34,6 +49,7 @@ from bounds.files import write_json, write_text
 from bounds.numbers import Array
 from tabular.grid_games import GOALS
 from tabular.nash_q import Learned
+from tabular.nash_q_coordination import coordination, summary
 from tabular.nash_q_grid import (
     KINDS,
     LEARNERS,
@@ -85,7 +101,18 @@ def experiment(name: str, rng: np.random.Generator, runs: int, episodes: int) ->
         "equilibria": _equilibria(name),
         "learners": [_learner(name, learned, learner) for learner in LEARNERS],
         "pairs": pairs(name, learned),
+        "coordination": coordinated(name, learned),
     }
+
+
+def coordinated(name: str, learned: Learned) -> list[dict[str, Any]]:
+    """Whether the two Nash learners of each pair mean the same equilibria, and what follows."""
+    nash = [kind for kind in KINDS if {*kind[1:]} <= {*learned.learners}]
+    return [
+        {"agents": [one[0], other[0]]} | summary(coordination(name, learned, (one[1], other[2])))
+        for one in nash
+        for other in nash
+    ]
 
 
 def pairs(name: str, learned: Learned) -> list[dict[str, Any]]:
@@ -160,6 +187,18 @@ def tables(results: Sequence[dict[str, Any]]) -> str:
                 f"| {first} | {second} | {row['joint_optimal_path']:.0%} | "
                 f"{row['equilibrium']:.0%} | {returns} |"
             )
+        lines += [
+            "",
+            "| agent 0 | agent 1 | optimal by tables of 0, of 1 | same profile on the path | "
+            "optimal if so | optimal if not |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        for row in result["coordination"]:
+            shares = [*row["own_optimal"], row["agree"]]
+            shares += [row["optimal_where_they_agree"], row["optimal_where_they_do_not"]]
+            of_0, of_1, agree, same, other = ("-" if x is None else f"{x:.0%}" for x in shares)
+            first, second = row["agents"]
+            lines.append(f"| {first} | {second} | {of_0}, {of_1} | {agree} | {same} | {other} |")
         lines += ["", "| learner | Q at the start, agents 0 and 1 | optimum used | saddle used |"]
         lines.append("| --- | --- | --- | --- |")
         for row in result["learners"]:

@@ -1,4 +1,4 @@
-"""Pictures about equilibria: the reward surfaces of Climb, what Nash Q-learners met and reached."""
+"""Pictures about equilibria: Climb's rewards and limits, what Nash Q-learners met and reached."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ import numpy as np
 
 from bounds.numbers import InputError
 from bounds.plots import curve, new_figure
+from bounds.soft import nash_gap
 from tabular import climb
+from tabular.audit_soft_dominance import climb_values
+from tabular.catalogue import find
+from tabular.logit_values import logit_values
+from tabular.soft_dominance import value_bounds
 
 #: Points along each axis of a surface.
 POINTS = 201
@@ -104,6 +109,53 @@ def joint_optimal_paths(results: Sequence[dict[str, Any]]) -> Any:
         axes.set_xlabel("agent 1")
         axes.set_ylabel("agent 0")
         axes.set_title(f"{result['game']}, {result['runs']} runs", fontsize=9)
+    return figure
+
+
+def climb_soft() -> Any:
+    """Figure: how far soft values of Climb are from its Nash Q-values, over the temperature.
+
+    The largest |V_α − V₀| of the logit equilibrium; what is proved of it where the enclosure of
+    ``soft_dominance`` holds; and α log|A|/(1 − γ), which the classes of Theorem 7 would give.
+    """
+    game, nash = find("climb").build(), climb_values()
+    alphas = np.logspace(-1.7, 0.7, 25)
+    found = [logit_values(game, float(alpha)) for alpha in alphas]
+    apart = np.array([np.abs(one.soft_values - nash).max() for one in found])
+    proved = []
+    for alpha in alphas:
+        try:
+            low, high = value_bounds(game, float(alpha))
+        except InputError:
+            break
+        proved.append(max(-low.min(), high.max()))
+    figure, axes = new_figure()
+    curve(axes, alphas, apart, 0, "largest |V_α − V₀| at the logit equilibrium")
+    curve(axes, alphas[: len(proved)], np.array(proved), 1, "proved by dominance")
+    gap = nash_gap(alphas, np.log(game.joint_actions), float(game.gamma))
+    curve(axes, alphas, gap, 2, "α log|A|/(1 − γ)")
+    axes.set(xscale="log", yscale="log", xlabel="temperature α", ylabel="distance of values")
+    axes.set_ylim(bottom=apart.min() / 3)
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def climb_rates(recorded: dict[str, Any]) -> Any:
+    """Figure: distance of Nash Q-learning on Climb from the exact Q-values, over the steps.
+
+    ``recorded`` is what ``nash_q_climb`` records; the band is from the least to the largest run.
+    """
+    _some(recorded["rows"])
+    figure, axes = new_figure()
+    for number, name in enumerate(dict.fromkeys(row["rate"] for row in recorded["rows"])):
+        rows = [row for row in recorded["rows"] if row["rate"] == name]
+        steps = np.array([row["steps"] for row in rows])
+        low, middle, high = np.array([row["distance"] for row in rows]).T
+        axes.fill_between(steps, low, high, color=f"C{number}", alpha=0.15, linewidth=0)
+        curve(axes, steps, middle, number, name)
+    axes.set(xscale="log", yscale="log", xlabel="steps", ylabel="largest distance of a Q-value")
+    axes.axhline(recorded["largest"], color="black", linewidth=1, linestyle=":")
+    axes.legend(title="rate of the n-th visit", fontsize=8, title_fontsize=8, frameon=False)
     return figure
 
 

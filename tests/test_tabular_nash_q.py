@@ -17,7 +17,7 @@ from bounds.numbers import Array, InputError
 from tabular import audit_nash_q, climb, nash_q, nash_q_grid, nash_q_record
 from tabular.audit_nash_q import slow_rate
 from tabular.catalogue import find
-from tabular.exploitability import stage_payoffs
+from tabular.exploitability import exploitability, stage_payoffs
 from tabular.game import StochasticGame
 from tabular.nash_q import Learned, world
 from tabular.nash_q_grid import LEARNERS, equilibrium_table, greedy, play, published_game, start
@@ -28,6 +28,7 @@ from tabular.nash_values import solve
 from tabular.plots_nash import joint_optimal_paths, stage_game_conditions
 from tabular.random_games import coordination, garnet
 from tabular.selection import parse_selection
+from tabular.shapley import as_float
 from tabular.small_games import repeated
 from tabular.stage_game import is_global_optimum, is_saddle, regret
 from tabular.support_enumeration import support_enumeration
@@ -424,6 +425,22 @@ def test_equilibrium_values_of_grid_game_2() -> None:
         equilibrium_table("grid-game-2", "first")
 
 
+def test_the_third_equilibrium_of_grid_game_2() -> None:
+    chance, value, policies = nash_q_grid.third_equilibrium()
+    # the root in (0, 1) of two quadratic equations: V is worth as much by either move, with
+    # V = x (−1 + γV) + (1 − x) 100 γ² and V = x 50 γ² + (1 − x) (50 γ² + γV/4)
+    gamma = 0.99
+    assert value == pytest.approx(
+        chance * (gamma * value - 1) + (1 - chance) * 100 * gamma**2, rel=1e-9
+    )
+    assert value == pytest.approx(50 * gamma**2 + (1 - chance) * gamma * value / 4, rel=1e-9)
+    assert (round(chance, 4), round(value, 3)) == (0.9702, 49.369)
+    game, _ = published_game("grid-game-2")
+    deviations = exploitability(as_float(game), policies)
+    assert deviations.exploitability <= 1e-9
+    assert deviations.values[:, start(game)] == pytest.approx([value, value], rel=1e-9)
+
+
 def test_moves_that_stay_add_an_equilibrium_to_grid_game_1() -> None:
     found = solve(find("grid-game-1").build(), parse_selection("first", 2))
     at = start(published_game("grid-game-1")[0])
@@ -517,6 +534,7 @@ def test_records_are_written_and_can_be_written_again(tmp_path: Path) -> None:
     assert [result["game"] for result in results] == ["grid-game-1", "grid-game-2"]
     for result in results:
         assert len(result["pairs"]) == 16
+        assert len(result["coordination"]) == 9
         assert [row["learner"] for row in result["learners"]] == list(LEARNERS)
     assert written["tables.md"] == nash_q_record.tables(results)
     nash_q_record.record(tmp_path / "nash_q", runs=2, episodes=3)

@@ -18,6 +18,7 @@ from tabular.exploitability import stage_payoffs
 from tabular.nash_q import nash_q
 from tabular.nash_q_climb import exact_table, landmarks
 from tabular.nash_q_rates import Rate, polynomial, published, rescaled
+from tabular.plots_nash import climb_rates, climb_soft
 from tabular.small_games import repeated
 
 ROOT = Path(__file__).parents[1]
@@ -146,3 +147,40 @@ def test_records_are_written_again_the_same(tmp_path: Path) -> None:
     assert again["rows"] == found["rows"]
     longer = json.loads(nash_q_climb.record(tmp_path, runs=1, steps=(40,)).read_text("utf-8"))
     assert longer["rows"] == found["rows"][1::2]
+
+
+def test_the_record_in_the_repository_shows_convergence() -> None:
+    path = ROOT / "notebooks" / "data" / "nash_q" / nash_q_climb.FILE
+    found = json.loads(path.read_text("utf-8"))
+    assert found["command"] == nash_q_climb.COMMAND
+    assert (found["seed"], found["runs"]) == (nash_q_climb.SEED, nash_q_climb.RUNS)
+    assert [row["steps"] for row in found["rows"]] == [*nash_q_climb.STEPS] * 3
+    for number, (name, _) in enumerate(nash_q_climb.RATES):
+        rows = found["rows"][4 * number : 4 * number + 4]
+        assert {row["rate"] for row in rows} == {name}
+        middle = [row["distance"][1] for row in rows]
+        assert middle == sorted(middle, reverse=True)
+        assert all(row["assumption_held"] == 0 for row in rows)
+    last = [row for row in found["rows"] if row["steps"] == nash_q_climb.STEPS[-1]]
+    distance = {row["rate"]: row["distance"] for row in last}
+    # the largest distance with the rescaled rate is below the least one with the published rate
+    assert distance["1/(1 + (1 - gamma) n)"][2] < distance["1/n"][0]
+    assert last[-1]["landmark"] == 1
+
+
+def test_the_pictures_of_climb() -> None:
+    path = ROOT / "notebooks" / "data" / "nash_q" / nash_q_climb.FILE
+    found = json.loads(path.read_text("utf-8"))
+    (axes,) = climb_rates(found).axes
+    lines = {line.get_label(): line for line in axes.lines}
+    for name, _ in nash_q_climb.RATES:
+        rows = [row for row in found["rows"] if row["rate"] == name]
+        assert list(lines[name].get_xdata()) == [row["steps"] for row in rows]
+        assert list(lines[name].get_ydata()) == [row["distance"][1] for row in rows]
+    with pytest.raises(InputError, match="results: empty"):
+        climb_rates(found | {"rows": []})
+    (axes,) = climb_soft().axes
+    apart, proved, gap = (line.get_ydata() for line in axes.lines)
+    assert len(proved) > 5
+    assert (proved >= apart[: len(proved)] * (1 - 1e-2)).all()  # rounding of values of 31
+    assert (gap > apart).all()
