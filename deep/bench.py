@@ -1,10 +1,13 @@
-"""What learned dynamics cost beside their own matrix products, on one thread of a CPU.
+"""What AORPO costs beside its own matrix products, on one thread of a CPU.
 
-The network is the paper's (the released code's): 4 layers of 512 units, 8 members; the task has
-simple spread's sizes, 3 agents that observe 18 numbers and have 5 options. Everything is of one ego
-agent. Seconds are processor time, the least of some turns, so that what else the machine does is
-left out as far as it can be; on an idle machine they are those of a clock. Products are the very
-ones of what is timed, on the operands that they had, done again by themselves in the same turns.
+The settings are the paper's (the released code's): dynamics of 4 layers of 512 units, 8 members,
+rollouts of 10 steps of 1024 rows, batches of 1024; the task is simple spread, 3 agents that observe
+18 numbers and have 5 options. Seconds are processor time, the least of some turns, so that what
+else the machine does is left out as far as it can be; on an idle machine they are those of a clock.
+Products are the very ones of what is timed, on the operands that they had, done again by themselves
+in the same turns.
+
+``python -m deep bench`` prints the table, and the hours of ``deep.bench_hours``.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,14 +25,21 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
+from bounds.progress import Progress
+from deep.config import Settings, preset
 from deep.ensemble import DynamicsSettings, Ensemble, ensemble
+from deep.environments import Environments
 from deep.fitting import ROWS, Training, quality
 from deep.fitting_rows import Data, rows_of
 from deep.learner import Shape
+from deep.model_based import ModelBasedRounds
 from deep.outcome_numbers import Numbers
 from deep.replay import Replay, replay
+from deep.rounds import Parts
+from deep.run import Run, assemble
 from deep.seeding import streams
 from deep.spaces import Choices, random_actions
+from deep.trainer import Trainer
 
 SPREAD = Shape((18, 18, 18), (Choices((5,)),) * 3)
 #: Rows and steps of a rollout.
@@ -88,15 +98,16 @@ def beside_products(step: Callable[[], Any], turns: int) -> tuple[float, float]:
     return best[0], best[1]
 
 
-def noise(rows: int) -> Replay:
-    """A replay of one run full of noise, of spread's sizes."""
-    kept, draw = replay(SPREAD, 1, rows, torch.float32, "cpu"), streams([0], "data")
+def noise(rows: int, shape: Shape = SPREAD, runs: int = 1) -> Replay:
+    """A replay full of noise."""
+    kept, draw = replay(shape, runs, rows, torch.float32, "cpu"), streams(range(runs), "data")
+    sizes = shape.agents, shape.observation_width
     for start in range(0, rows, 10_000):
         count = min(10_000, rows - start)
-        seen, after = (draw.uniform(count, 3, 18).float() * 2 - 1 for _ in range(2))
-        actions = random_actions(SPREAD.spaces, draw, count)
-        rewards = -draw.uniform(count, 3).float()
-        kept.add(seen, actions, rewards, after, torch.zeros(1, count))
+        seen, after = (draw.uniform(count, *sizes).float() * 2 - 1 for _ in range(2))
+        actions = random_actions(shape.spaces, draw, count)
+        rewards = -draw.uniform(count, shape.agents).float()
+        kept.add(seen, actions, rewards, after, torch.zeros(runs, count))
     return kept
 
 
@@ -118,19 +129,28 @@ def rollout(turns: int) -> Row:
 
     seconds, products = beside_products(roll, turns)
     what = f"dynamics in a rollout of {STEPS} steps, {BRANCHES} rows, one agent"
-    return Row(what, seconds, "s", seconds / products, "whole rollout at most 0.5 s")
+    return Row(what, seconds, "s", seconds / products, "")
 
 
-def epoch(turns: int, steps: int = 30) -> Row:
-    """A fitting epoch: its order, minibatches and held-out losses, for all members.
+def epoch(turns: int) -> Row:
+    """A fitting epoch of ``TRANSITIONS``."""
+    seconds, products = epoch_seconds(new(), noise(TRANSITIONS), turns)
+    what = f"fitting epoch, {TRANSITIONS:,} transitions, {SETTINGS.members} members, one agent"
+    return Row(what, seconds, "s", seconds / products, "at most 1.3 times its products")
 
-    Minibatches are timed for one member and ``steps`` steps, losses for ``ROWS`` rows, and both
-    scaled to all.
+
+def epoch_seconds(
+    model: Ensemble, kept: Replay, turns: int, steps: int = 30
+) -> tuple[float, float]:
+    """Seconds of a fitting epoch of one ego agent, and of its products.
+
+    It is the order, minibatches and held-out losses, for all members. Minibatches are timed for one
+    member and ``steps`` steps, losses for ``ROWS`` rows, and both scaled to all.
     """
-    model, draw = new(), streams([0], "fit")
-    data = rows_of(model, noise(TRANSITIONS), draw)
+    draw = streams([0], "fit")
+    data = rows_of(model, kept, draw)
     training = Training(model, data)
-    members, batch = SETTINGS.members, SETTINGS.batch
+    members, batch = model.settings.members, model.settings.batch
     boot = draw.whole(data.rows, members, data.rows)
 
     def order() -> Tensor:
@@ -144,10 +164,66 @@ def epoch(turns: int, steps: int = 30) -> Row:
     training.data = _fewer(data)
     judging, judged = beside_products(training.losses, turns)
     more = data.held_inputs.shape[1] / training.data.held_inputs.shape[1]
-    seconds = ordering + share * fitting + more * judging
-    ratio = seconds / (share * products + more * judged)
-    what = f"fitting epoch, {TRANSITIONS:,} transitions, {members} members, one agent"
-    return Row(what, seconds, "s", ratio, "at most 1.3 times its products")
+    return ordering + share * fitting + more * judging, share * products + more * judged
+
+
+def paper(algorithm: str) -> Settings:
+    """The paper's settings for spread, one seed."""
+    return replace(preset("paper", "spread", algorithm), seeds=(0,), device="cpu")
+
+
+def made(settings: Settings, rows: int = 20_000) -> Trainer:
+    """A trainer at its start, with a replay full of noise."""
+    small = replace(settings, capacity=rows, warm_up=10**9)
+    trainer = assemble(Run(Path(), "bench", small, "cpu"))
+    trainer.replay = noise(rows, trainer.replay.shape, len(settings.seeds))
+    return trainer
+
+
+def parts(trainer: Trainer) -> Parts:
+    """What its rounds are lent."""
+    return Parts(trainer.replay, trainer.learner, trainer.streams, 0, 0, lambda _: None)
+
+
+def whole_rollout(turns: int) -> Row:
+    """A rollout with everything in it, and its rows kept: all agents at once, by their number."""
+    trainer = made(paper("aorpo"))
+    rounds = trainer.rounds
+    assert isinstance(rounds, ModelBasedRounds)
+    agents = trainer.replay.shape.agents
+    k, n = torch.full((1, agents), STEPS), torch.zeros(1, agents, agents, dtype=torch.int64)
+    seconds, products = beside_products(lambda: rounds.branch(trainer.replay, k, n), turns)
+    what = f"whole rollout of {STEPS} steps, {rounds.settings.rollouts} rows, one agent, all asked"
+    return Row(what, seconds / agents, "s", seconds / products, "at most 0.5 s")
+
+
+def update(algorithm: str, turns: int) -> Row:
+    """A gradient step of all agents."""
+    trainer = made(paper(algorithm))
+    rounds, batch = trainer.rounds, trainer.learner.settings.batch  # type: ignore[attr-defined]
+    if isinstance(rounds, ModelBasedRounds):
+        drawn, how = rounds.drawn(parts(trainer)), "rows of their own, models of opponents"
+    else:
+        drawn, how = trainer.replay.sample(trainer.streams["replay"], batch), "shared rows"
+    step = trainer.streams["update"]
+    seconds, products = beside_products(lambda: trainer.learner.update(drawn, step), 4 * turns)
+    what = f"update of 3 agents, batch of {batch}, {algorithm}: {how}"
+    return Row(what, 1e3 * seconds, "ms", seconds / products, "")
+
+
+def steps(side: int, turns: int) -> Row:
+    """Environment steps of one run with random actions, observations included."""
+    settings = replace(paper("masac"), environments=side)
+    trainer = made(settings, 1000)
+    environments: Environments = trainer.environments
+    actions = random_actions(SPREAD.spaces, streams([0], "actions"), side)
+
+    def some() -> None:
+        for _ in range(20):
+            environments.step(actions)
+
+    seconds, _ = beside_products(some, turns)
+    return Row(f"environment steps, {side} worlds", 20 * side / seconds, "steps/s", None, "")
 
 
 def peak() -> float:
@@ -173,12 +249,43 @@ def memory() -> Row:
     return Row(what, float(found.stdout), "GB", None, "under 3 GB")
 
 
-def table(turns: int = 5) -> list[Row]:
-    """All of it; takes less than a minute."""
+def table(turns: int = 5, bar: Progress | None = None) -> list[Row]:
+    """All of it."""
+    measurements: list[Callable[[], Row]] = [
+        lambda: whole_rollout(turns),
+        lambda: rollout(turns),
+        lambda: epoch(turns),
+        memory,
+        lambda: update("masac", turns),
+        lambda: update("aorpo", turns),
+        lambda: steps(15, turns),
+        lambda: steps(1024, turns),
+    ]
+    with one_thread():
+        return [measure() for measure in (bar or Progress()).over(measurements, "unit costs")]
+
+
+def lines(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
+    """The table as text, its titles first."""
+    found = [("what", "measured", "/ its products", "target")]
+    for row in rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        found.append((row.what, f"{figure(row.value)} {row.unit}", ratio, row.target))
+    return found
+
+
+def figure(value: float) -> str:
+    """A number in two or three digits."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 10 else f"{value:.1f}"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """As many as everything is measured with."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [rollout(turns), epoch(turns), memory()]
+        yield
     finally:
         torch.set_num_threads(threads)
 

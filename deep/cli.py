@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -77,6 +77,14 @@ class Doctor:
     """Print one JSON object."""
 
 
+@dataclass(frozen=True)
+class Bench:
+    """Measure the costs of AORPO's parts here, and the hours that the presets will take."""
+
+    json: bool = False
+    """Print one JSON object."""
+
+
 def commands(arguments: Sequence[str]) -> Any:
     """The union of the commands, with the defaults of the preset that ``arguments`` choose."""
     default = Train(_defaults(arguments))
@@ -86,6 +94,7 @@ def commands(arguments: Sequence[str]) -> Any:
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
         | Annotated[Metrics, tyro.conf.subcommand("metrics")]
         | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+        | Annotated[Bench, tyro.conf.subcommand("bench")]
     )
 
 
@@ -104,7 +113,7 @@ def _defaults(arguments: Sequence[str]) -> Settings:
     return preset(*chosen)
 
 
-def execute(command: Train | Resume | Evaluate | Metrics | Doctor) -> int:
+def execute(command: Train | Resume | Evaluate | Metrics | Doctor | Bench) -> int:
     """Run one parsed command; returns the exit code."""
     match command:
         case Train():
@@ -132,6 +141,44 @@ def execute(command: Train | Resume | Evaluate | Metrics | Doctor) -> int:
                 width = max(len(name) for name, _ in rows)
                 print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
             return 0
+        case Bench():
+            return _bench(command)
+
+
+def _bench(command: Bench) -> int:
+    from bounds.progress import progress
+    from deep import bench, bench_hours
+    from deep.doctor import device_name
+
+    with progress() as bar:
+        rows, hours = bench.table(bar=bar), bench_hours.table(bar=bar)
+    if command.json:
+        found = {"device": device_name("cpu"), "threads": 1}
+        lists = {"costs": [asdict(row) for row in rows], "hours": [asdict(row) for row in hours]}
+        print(json.dumps(found | lists, ensure_ascii=False))
+        return 0
+    print(f"{device_name('cpu')}, one thread; processor time\n")
+    print(_columns(bench.lines(rows)))
+    print(
+        "\nhours that a preset takes, all seeds in one process, computed from costs of its parts;"
+    )
+    print(
+        "a fit stops after `patience` epochs at the earliest, at its largest number at the latest\n"
+    )
+    print(_columns(bench_hours.lines(hours)))
+    return 0
+
+
+def _columns(lines: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, titles first; the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
 
 
 def _train(command: Train) -> int:
