@@ -18,10 +18,13 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
 COVERAGE := --cov --cov-report=term:skip-covered
 
-.PHONY: verify test test-nightly bench record notebooks lint format lock clean help
+.PHONY: verify verify-deep test test-nightly bench record notebooks lint format lock clean help
 
 verify: $(BASE)  ## run the audit: every claim checked from first principles (AUDIT_ARGS=...)
 	@$(BIN)/python -m tabular audit $(AUDIT_ARGS)
+
+verify-deep: $(DEV)  ## train AORPO anew on exact games, compare with the record (minutes, one core)
+	@$(ONE_THREAD) $(BIN)/python notebooks/record_theory.py --check
 
 test: lint  ## linters, types, import contracts, tests with branch coverage (PYTEST_ARGS=...)
 	@HYPOTHESIS_PROFILE=ci $(PYTEST) -n 2 --dist loadfile -m "not nightly" $(COVERAGE) $(PYTEST_ARGS)

@@ -21,16 +21,19 @@ import numpy as np
 
 from bounds.bound import Bound
 from bounds.claims import Claim, Status, table, write_ledger
+from bounds.deterministic import deterministic_claim
 from bounds.files import write_json
 from bounds.numbers import InputError, whole
 from bounds.progress import Progress, progress
 from bounds.proofs import opponent_term_bracket
 from bounds.published import BOUNDS, names
 from bounds.tree import formula_text
+from tabular.audit_allocation import nj_rule_claim
 from tabular.audit_games import SHAPES, catalogue_cases, corner_cases, random_batches
 from tabular.audit_nash_q import nash_q_claims
 from tabular.audit_soft import soft_claims
 from tabular.audit_theory import theory_claims
+from tabular.audit_training import training_claims
 from tabular.audit_verdicts import judged
 from tabular.case import Case
 from tabular.certificate import opponent_term, refutation, save
@@ -123,6 +126,7 @@ def conclude(tally: Tally, folder: Path, seed: int, scale: float, bar: Progress)
     theory += [c for _ in bar.over(range(1), "soft Q") for c in soft_claims(folder, seed, count)]
     theory += [c for _ in bar.over(range(1), "Nash Q") for c in nash_q_claims(seed, count)]
     theory += climb_claims()
+    theory += [nj_rule_claim(folder, seed), *training_claims(), deterministic_claim()]
     claims = []
     for name in bar.over(names(), "certificates"):
         records = [r for r in tally.records.values() if r.bound.name == name]

@@ -68,8 +68,7 @@ def test_script_and_notebook_are_a_pair(script: Path) -> None:
 
 
 def test_all_notebooks_are_there() -> None:
-    assert [script.stem[:2] for script in SCRIPTS] == [f"{n + 1:02}" for n in range(len(SCRIPTS))]
-    assert len(SCRIPTS) == 5
+    assert [script.stem[:2] for script in SCRIPTS] == ["01", "02", "03", "04", "05", "07"]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ REFUTED = {
     "theorem6-printed-target",
     "theorem7",
     "theorem7-general-sum",
+    "nj-rule-optimal",
 }
 PROVED = {
     "opponent-term-bracket",
@@ -48,8 +49,11 @@ PROVED = {
     "theorem7-dominance",
     "nash-q-rate",
     "climb-unique-equilibrium",
+    "tv-bounds-on-deterministic-dynamics",
 }
 ATTAINED = {
+    "adaptive-beats-all-models",
+    "adaptive-saves-calls",
     "nash-q-convergence",
     "coupling-joint-policies",
     "theorem6-distance-attained",
