@@ -78,7 +78,7 @@ class ModelBased:
     """For ablations: the world itself in the place of learned dynamics."""
     exact_opponents: bool = False
     """For ablations: the real policies in the place of models in branches and targets, no calls
-    counted."""
+    counted for that; their error is 0."""
     dynamics: DynamicsSettings = field(default_factory=DynamicsSettings)
     """Learned dynamics."""
     opponents: OpponentSettings = field(default_factory=OpponentSettings)

@@ -37,7 +37,7 @@ from deep.model_based import ModelBasedRounds, Usage
 from deep.particle import ParticleEnv
 from deep.replay import Replay
 from deep.rounds import Parts
-from deep.run import Run, assemble, reopen, train
+from deep.run import Run, assemble, reopen, train, trained
 from deep.seeding import streams
 from deep.trainer import Trainer
 from tabular.catalogue import find
@@ -131,6 +131,42 @@ def test_a_run_does_not_depend_on_the_runs_beside_it(
     assert not alike(kept(beside), kept(other))
 
 
+@pytest.mark.parametrize(
+    ("task", "algorithm", "model"),
+    [
+        ("speaker-listener", "aorpo", {"exact_dynamics": True, "scheme": "planned"}),
+        ("climb", "aordpg", {"exact_dynamics": True, "exact_opponents": True}),
+        (THREE, "aorpo", {"conditioned": False, "scheme": "released", "start": 6}),
+    ],
+)
+def test_other_kinds_of_rounds_go_on_bit_for_bit(
+    task: str, algorithm: str, model: dict[str, Any]
+) -> None:
+    straight = until(made(task, algorithm, **model), 4)
+    halfway = kept(straight)
+    until(straight, 5)
+    again = made(task, algorithm, **model)
+    again.restore(halfway)
+    assert same(kept(again), halfway)
+    assert same(kept(until(again, 5)), kept(straight))
+    assert not same(kept(straight), halfway)
+
+
+def test_a_run_that_is_read_plays_as_it_did(tmp_path: Path) -> None:
+    """Conditioned policies act with the models of the checkpoint, which are part of the rounds."""
+    run = new(tmp_path, modelled(small(algorithm="aorpo")))
+    assert train(run) == 0
+    _, learner, path = trained(run)
+    trainer = assemble(run)
+    seen = wide("seen", 2, trainer.replay.shape.observation_width)
+    drawn = [learner.act(seen, streams((3, 5), "play"), greedy=False)]
+    drawn.append(trainer.learner.act(seen, streams((3, 5), "play"), greedy=False))
+    trainer.restore(checkpoint.load(path).tensors)
+    drawn.append(trainer.learner.act(seen, streams((3, 5), "play"), greedy=False))
+    assert torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])
+
+
 # ---- what a round does
 
 
@@ -150,12 +186,14 @@ def test_calls_are_those_of_the_lengths(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(ModelBasedRounds, "branch", watched)
     for scheme in SCHEMES:
         seen.clear()
-        trainer = until(made("spread", scheme=scheme, start=6), 12)
+        trainer = until(made("spread", scheme=scheme, start=6, calls=2), 12)
         counted = rounds_of(trainer).communication.interactions
         others = ~torch.eye(3, dtype=torch.bool)
         each = [8 * (k.unsqueeze(-1) - n) * others for k, n in seen]
         total = torch.stack(each).sum((0, 2, 3))
         assert len(seen) > 3
+        if scheme == "planned":
+            assert all(bool((every.sum(-1) <= 8 * 2).all()) for every in each)
         assert torch.equal(counted.calls.sum((1, 2)), total)
         assert bool(counted.calls.any()) == (scheme != "all-models")
         acts = (3 * counted.steps + total).double()
@@ -377,6 +415,15 @@ def test_a_gradient_step_looks_at_no_other_s_policy(algorithm: str) -> None:
         assert not bool(other[:, 1].isfinite().all())
     for name in measured[0]:
         assert torch.equal(measured[0][name][:, 0], measured[1][name][:, 0])
+
+
+def test_a_gradient_step_with_the_real_policies_in_their_place_does() -> None:
+    """Power: what the step before must not look at is noticed where it is looked at."""
+    trainer = until(made("climb", exact_opponents=True), 3)
+    batch = rounds_of(trainer).drawn(parts_of(trainer))
+    poisoned(trainer, 1)
+    trainer.learner.update(batch, streams(trainer.seeds, "same"))
+    assert not bool(kept(trainer)["learner/critic"][:, 0].isfinite().all())
 
 
 def felt(scheme: Usage, **model: Any) -> Tensor:

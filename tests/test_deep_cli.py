@@ -302,5 +302,5 @@ def test_the_module_runs() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "deep", "--help"], capture_output=True, text=True, check=True
     )
-    for name in ("train", "resume", "evaluate", "metrics", "doctor"):
+    for name in ("train", "resume", "evaluate", "metrics", "doctor", "bench"):
         assert name in run.stdout
