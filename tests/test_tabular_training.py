@@ -23,6 +23,7 @@ from tabular.catalogue import find
 from tabular.check import check
 from tabular.measured import USAGES, measured
 from tabular.perturb import perturbed_case
+from tabular.plots_training import errors, lengths, under_the_bounds
 from tabular.training_record import FOLDER, ROUNDING, Record, load, parse, row, table
 
 MANIFEST, RECORDS = load()
@@ -207,3 +208,17 @@ def test_the_rule_is_refuted_by_a_game() -> None:
     tampered = certificate | {"bound": ["*", "2", certificate["bound"]]}
     with pytest.raises(verify.Rejected):
         verify.verify(tampered)
+
+
+def test_pictures_show_what_is_recorded() -> None:
+    record = RECORDS[0]
+    left, right = under_the_bounds(record).axes
+    printed, coupling, exact = (line.get_ydata() for line in left.get_lines()[:3])
+    assert (exact < coupling).all()
+    assert (coupling < printed).all()
+    last = record["episode"] == record["episode"].max()
+    gap = np.abs(record["real"] - record["model"]) / record.trivial
+    assert exact[-1] == pytest.approx(np.median(gap[last]))
+    assert right.get_yscale() == left.get_yscale() == "log"
+    assert len(errors(RECORDS).axes) == len(RECORDS)
+    assert len(lengths(RECORDS).axes) == 2 * len(RECORDS)
