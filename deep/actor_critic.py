@@ -34,6 +34,8 @@ class ActorCriticSettings:
 
     learning_rate: float = 0.001
     """Adam's rate for policies and critics."""
+    cool: int = 0
+    """Updates over which that rate falls, in a straight line, to a tenth; 0: it stays."""
     batch: int = 1024
     """Transitions of a run in an update."""
     tau: float = 0.01
@@ -51,6 +53,7 @@ class ActorCriticSettings:
 
     def __post_init__(self) -> None:
         in_range("learning_rate", self.learning_rate, 0, 1)
+        whole("cool", self.cool)
         whole("batch", self.batch, 1)
         in_range("tau", self.tau, 0, 1)
         in_range("gamma", self.gamma, 0, 1, open_high=True)
@@ -176,6 +179,6 @@ def actor_critic(
         critics,
         critics.copied,
         objective,
-        adam(policies.stack.parameters, settings.learning_rate),
-        adam(critics.stack.parameters, settings.learning_rate),
+        adam(policies.stack.parameters, settings.learning_rate, settings.cool),
+        adam(critics.stack.parameters, settings.learning_rate, settings.cool),
     )

@@ -105,7 +105,7 @@ COUNTS = ("agents", "landmarks", "adversaries", "prey", "obstacles")
 class Plan:
     """What a preset chooses for a task.
 
-    rate, batch: None for the algorithm's. capacity: policies answer the actions of others that are
+    rate, batch, environments: None for the usual ones. cool: updates in which the rate falls. capacity: policies answer the actions of others that are
     in the replay, so where the best reply moves with them a short memory follows faster.
     """
 
@@ -114,6 +114,8 @@ class Plan:
     rate: float | None = None
     batch: int | None = None
     capacity: int = 1_000_000
+    environments: int | None = None
+    cool: int = 0
 
 
 #: Models that are fitted and rolled out in minutes on two cores.
@@ -129,10 +131,10 @@ SMALL = ModelBased(
 )
 #: Plans that run in minutes on two cores.
 LAPTOP = {
-    "spread": Plan(15_000, rate=0.003),
-    "speaker-listener": Plan(3_000, updates=10),
-    "scheduling": Plan(10_000),
-    "climb": Plan(600, updates=8, rate=0.002, batch=256, capacity=4_000),
+    "spread": Plan(15_000, rate=0.003, capacity=50_000),
+    "speaker-listener": Plan(3_000, updates=10, capacity=15_000),
+    "scheduling": Plan(10_000, rate=0.003, capacity=50_000),
+    "climb": Plan(15_000, rate=0.0015, batch=256, capacity=60_000, environments=30, cool=3_700),
 }
 #: The paper's models: those of the authors' code.
 PAPER_MODELS = {
@@ -180,7 +182,8 @@ def _planned(task: str, algorithm: str, plan: Plan, models: ModelBased) -> Setti
         learner = replace(learner, learning_rate=plan.rate)
     if plan.batch is not None:
         learner = replace(learner, batch=plan.batch)
-    return Settings(
+    learner = replace(learner, cool=plan.cool)
+    settings = Settings(
         task=task,
         algorithm=algorithm,
         episodes=plan.episodes,
@@ -188,6 +191,9 @@ def _planned(task: str, algorithm: str, plan: Plan, models: ModelBased) -> Setti
         capacity=plan.capacity,
         learner=learner,
     )
+    if plan.environments is not None:
+        settings = replace(settings, environments=plan.environments)
+    return settings
 
 
 def choice(where: str, name: str, known: Mapping[str, Any]) -> str:

@@ -5,6 +5,8 @@ Adam acts number by number, so that stacking runs, agents and twins changes noth
     m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²,
     θ ← θ − η m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)                        (Kingma and Ba 2015)
 
+η may fall: with ``cool`` steps it is η max(1/10, 1 − 9t/(10 cool)), a straight line to a tenth.
+
 What is not elementwise, the gradient's norm, is taken over the axes of one run and agent.
 """
 
@@ -20,7 +22,8 @@ from torch import Tensor
 class Adam:
     """The moments of ``parameters``, which it changes in place. Leading axis [run] everywhere.
 
-    mean, square: m and v; steps[run]: t, on the CPU and the same in all runs; rate: η.
+    mean, square: m and v; steps[run]: t, on the CPU and the same in all runs; rate: η; cool: steps
+    over which it falls, 0: never.
     """
 
     parameters: Tensor
@@ -31,6 +34,7 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    cool: int = 0
 
     def step(self, gradient: Tensor) -> None:
         """One step down ``gradient``."""
@@ -40,7 +44,10 @@ class Adam:
             self.mean.lerp_(gradient, 1 - self.beta1)
             self.square.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
             root = self.square.sqrt().mul_((1 - self.beta2**t) ** -0.5).add_(self.epsilon)
-            self.parameters.addcdiv_(self.mean, root, value=-self.rate / (1 - self.beta1**t))
+            rate = self.rate
+            if self.cool:
+                rate *= max(0.1, 1 - 0.9 * t / self.cool)
+            self.parameters.addcdiv_(self.mean, root, value=-rate / (1 - self.beta1**t))
 
     def state(self, name: str) -> dict[str, Tensor]:
         """The parameters, moments and steps, as they are (no copies)."""
@@ -52,7 +59,7 @@ class Adam:
         }
 
 
-def adam(parameters: Tensor, rate: float) -> Adam:
+def adam(parameters: Tensor, rate: float, cool: int = 0) -> Adam:
     """Adam at step 0."""
     parameters = parameters.detach()
     return Adam(
@@ -61,6 +68,7 @@ def adam(parameters: Tensor, rate: float) -> Adam:
         torch.zeros_like(parameters),
         torch.zeros_like(parameters),
         torch.zeros(parameters.shape[0], dtype=torch.int64),
+        cool=cool,
     )
 
 

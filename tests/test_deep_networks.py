@@ -150,11 +150,15 @@ def test_product_of_one_is_product_of_many() -> None:
             assert torch.equal(product(a, b)[i], product(a[i : i + 1], b[i : i + 1])[0])
 
 
-def test_adam_is_adam() -> None:
+@pytest.mark.parametrize("cool", [0, 10, 40])
+def test_adam_is_adam(cool: int) -> None:
     start = numbers(2, 3, 7)
     mine, other = start.clone(), start.clone().requires_grad_()
-    stacked, reference = adam(mine, 0.01), torch.optim.Adam([other], lr=0.01)
+    stacked, reference = adam(mine, 0.01, cool), torch.optim.Adam([other], lr=0.01)
     for step in range(20):
+        # from the whole rate to a tenth of it after ``cool`` steps, and there from then on
+        left = 1 if cool == 0 else max(0, cool - step - 1) / cool
+        reference.param_groups[0]["lr"] = 0.01 * (0.1 + 0.9 * left)
         gradient = numbers(2, 3, 7, seed=step) * 10.0 ** (step % 5 - 2)
         stacked.step(gradient)
         other.grad = gradient
