@@ -105,8 +105,9 @@ COUNTS = ("agents", "landmarks", "adversaries", "prey", "obstacles")
 class Plan:
     """What a preset chooses for a task.
 
-    rate, batch, environments: None for the usual ones. cool: updates in which the rate falls. capacity: policies answer the actions of others that are
-    in the replay, so where the best reply moves with them a short memory follows faster.
+    rate, batch, environments: None for the usual ones. cool: updates in which the rate falls.
+    capacity: policies answer the actions of others that are in the replay, so where the best reply
+    moves with them a short memory follows faster.
     """
 
     episodes: int
