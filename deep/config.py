@@ -105,18 +105,21 @@ COUNTS = ("agents", "landmarks", "adversaries", "prey", "obstacles")
 class Plan:
     """What a preset chooses for a task.
 
-    rate, batch, environments: None for the usual ones. cool: updates in which the rate falls.
-    capacity: policies answer the actions of others that are in the replay, so where the best reply
-    moves with them a short memory follows faster.
+    rate, alpha_rate, batch, environments: None for the usual ones. cool: updates in which the rate
+    falls. models: those of AORPO and AORDPG. capacity: policies answer the actions of others that
+    are in the replay, so where the best reply moves with them a short memory follows faster.
     """
 
     episodes: int
     updates: int = 1
+    update_every: int = 100
     rate: float | None = None
+    alpha_rate: float | None = None
     batch: int | None = None
     capacity: int = 1_000_000
     environments: int | None = None
     cool: int = 0
+    models: ModelBased = field(default_factory=ModelBased)
 
 
 #: Models that are fitted and rolled out in minutes on two cores.
@@ -135,31 +138,76 @@ LAPTOP = {
     "spread": Plan(15_000, rate=0.003, capacity=50_000),
     "speaker-listener": Plan(3_000, updates=10, capacity=15_000),
     "scheduling": Plan(10_000, rate=0.003, capacity=50_000),
-    "climb": Plan(15_000, rate=0.0015, batch=256, capacity=60_000, environments=30, cool=3_700),
+    "climb": Plan(
+        12_000,
+        rate=0.0015,
+        alpha_rate=0.0015,
+        batch=512,
+        capacity=60_000,
+        environments=30,
+        cool=3_700,
+    ),
 }
-#: The paper's models: those of the authors' code.
-PAPER_MODELS = {
-    "spread": ModelBased(k=15, grow=(5, 25)),
-    "speaker-listener": ModelBased(k=10, grow=(3, 25)),
-    "scheduling": ModelBased(k=10, grow=(5, 25)),
+#: The same for AORPO and AORDPG, where their plan is another one than the model-free algorithm's.
+#: Opponent models look at the newest transitions alone, as policies change within them.
+LAPTOP_MODELLED = {
+    "speaker-listener": Plan(
+        2_000,
+        updates=30,
+        alpha_rate=0.003,
+        capacity=15_000,
+        models=replace(
+            SMALL,
+            start=60,
+            rollouts=512,
+            grow=(0, 1),
+            epoch=60,
+            share=0.3,
+            refit=750,
+            dynamics=replace(SMALL.dynamics, rows=10_000),
+            opponents=OpponentSettings(rows=320, batch=64, rate=0.003, epochs=6),
+        ),
+    ),
+    "climb": Plan(
+        12_000,
+        updates=5,
+        update_every=500,
+        rate=0.0015,
+        alpha_rate=0.0015,
+        batch=512,
+        capacity=60_000,
+        environments=30,
+        cool=2_900,
+        models=replace(
+            SMALL,
+            start=300,
+            k=3,
+            refit=15_000,
+            dynamics=replace(SMALL.dynamics, members=3, hidden=(64, 64), rows=10_000),
+            opponents=OpponentSettings(rows=2048, epochs=2, rate=0.003),
+        ),
+    ),
 }
-#: The paper's experiments: epochs times episodes an epoch in its appendix and code.
+#: The paper's experiments: epochs times episodes an epoch in its appendix and code; the models are
+#: those of the code.
 PAPER = {
-    "spread": Plan(100 * 300, rate=0.01),
-    "speaker-listener": Plan(40 * 300, rate=0.005),
-    "scheduling": Plan(50 * 300, rate=0.01),
+    "spread": Plan(100 * 300, rate=0.01, models=ModelBased(k=15, grow=(5, 25))),
+    "speaker-listener": Plan(40 * 300, rate=0.005, models=ModelBased(k=10, grow=(3, 25))),
+    "scheduling": Plan(50 * 300, rate=0.01, models=ModelBased(k=10, grow=(5, 25))),
 }
 
 
 def laptop(task: str, algorithm: str) -> Settings:
     """Settings that learn the task in minutes on two cores."""
-    return _planned(task, algorithm, LAPTOP.get(task, Plan(10_000)), SMALL)
+    plan = LAPTOP.get(task, Plan(10_000))
+    if issubclass(ALGORITHMS[algorithm].settings, Aorpo | Aordpg):
+        plan = LAPTOP_MODELLED.get(task, replace(plan, models=SMALL))
+    return _planned(task, algorithm, plan)
 
 
 def paper(task: str, algorithm: str) -> Settings:
     """The paper's scale, and the rates of the authors' code (which also scales rewards)."""
-    plan = PAPER.get(task, Plan(10_000, rate=0.01))
-    settings = _planned(task, algorithm, plan, PAPER_MODELS.get(task, ModelBased()))
+    settings = _planned(task, algorithm, PAPER.get(task, Plan(10_000, rate=0.01)))
     return replace(
         settings, seeds=(0, 1, 2, 3, 4), learner=replace(settings.learner, tau=0.001, gamma=0.95)
     )
@@ -175,10 +223,12 @@ def preset(name: str, task: str, algorithm: str) -> Settings:
     return PRESETS[choice("preset", name, PRESETS)](task, algorithm)
 
 
-def _planned(task: str, algorithm: str, plan: Plan, models: ModelBased) -> Settings:
+def _planned(task: str, algorithm: str, plan: Plan) -> Settings:
     learner = ALGORITHMS[algorithm].settings()
     if isinstance(learner, Aorpo | Aordpg):
-        learner = replace(learner, model=models)
+        learner = replace(learner, model=plan.models)
+    if isinstance(learner, Masac) and plan.alpha_rate is not None:
+        learner = replace(learner, alpha_rate=plan.alpha_rate)
     if plan.rate is not None:
         learner = replace(learner, learning_rate=plan.rate)
     if plan.batch is not None:
@@ -189,6 +239,7 @@ def _planned(task: str, algorithm: str, plan: Plan, models: ModelBased) -> Setti
         algorithm=algorithm,
         episodes=plan.episodes,
         updates=plan.updates,
+        update_every=plan.update_every,
         capacity=plan.capacity,
         learner=learner,
     )
