@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from bounds.progress import Progress
-from deep.config import Settings, preset
+from deep.config import Settings
 from deep.ensemble import DynamicsSettings, Ensemble, ensemble
 from deep.environments import Environments
 from deep.fitting import ROWS, Training, quality
@@ -34,6 +34,7 @@ from deep.fitting_rows import Data, rows_of
 from deep.learner import Shape
 from deep.model_based import ModelBasedRounds
 from deep.outcome_numbers import Numbers
+from deep.presets import preset
 from deep.replay import Replay, replay
 from deep.rounds import Parts
 from deep.run import Run, assemble

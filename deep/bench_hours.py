@@ -26,10 +26,11 @@ from bounds.progress import Progress
 from deep import lengths, opponents_fit
 from deep.aorpo import Aordpg, Aorpo
 from deep.bench import epoch_seconds, figure, made, noise, one_thread, parts
-from deep.config import LAPTOP, PAPER, Settings, preset
+from deep.config import Settings
 from deep.ensemble import ensemble
 from deep.learner import Shape
 from deep.model_based import ModelBasedRounds
+from deep.presets import LAPTOP, PAPER, preset
 from deep.seeding import streams
 
 #: Transitions that everything is timed with.

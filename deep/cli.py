@@ -16,7 +16,8 @@ import tyro
 from bounds.commands import run
 from bounds.numbers import InputError, whole
 from deep.algorithms import ALGORITHMS
-from deep.config import PRESETS, Settings, choice, preset
+from deep.config import Settings, choice
+from deep.presets import PRESETS, preset
 from deep.tasks import names
 
 

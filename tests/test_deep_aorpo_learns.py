@@ -17,10 +17,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from deep.config import Settings, preset
+from deep.config import Settings
 from deep.ensemble import DynamicsSettings
 from deep.model_based import ModelBased, ModelBasedRounds
 from deep.opponents_fit import OpponentSettings
+from deep.presets import preset
 from deep.private_replay import PrivateReplay
 from deep.replay import Batch
 from deep.run import Run, assemble

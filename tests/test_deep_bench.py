@@ -15,9 +15,10 @@ from deep import bench, bench_hours
 from deep.bench import Products, beside_products
 from deep.bench_hours import ALGORITHMS, PLANS, Costs, Hours
 from deep.cli import main
-from deep.config import Settings, preset
+from deep.config import Settings
 from deep.ensemble import UNIT
 from deep.model_based import ModelBasedRounds
+from deep.presets import preset
 from deep.replay import Replay
 from deep.run import Run, assemble
 

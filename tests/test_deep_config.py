@@ -12,11 +12,12 @@ from test_deep_trainer import modelled, small
 from bounds.numbers import InputError
 from deep.algorithms import ALGORITHMS
 from deep.aorpo import Aordpg, Aorpo
-from deep.config import PRESETS, Settings, as_json, check, from_json, preset
+from deep.config import Settings, as_json, check, from_json
 from deep.ensemble import DynamicsSettings
 from deep.masac import Masac
 from deep.model_based import ModelBased, Usage
 from deep.opponents_fit import OpponentSettings
+from deep.presets import PRESETS, preset
 from deep.run import Run, assemble
 from deep.tasks import names, world
 

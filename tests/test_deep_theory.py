@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from bounds.numbers import InputError
 from deep import theory_run
-from deep.config import Settings, preset
+from deep.config import Settings
+from deep.presets import preset
 from deep.run import Run, assemble
 from deep.seeding import streams
 from deep.theory import Watched, distributions, policies, read, watched

@@ -18,12 +18,13 @@ from deep import checkpoint, losses
 from deep.actor_critic import ActorCritic
 from deep.algorithms import ALGORITHMS
 from deep.aorpo import Aordpg, Aorpo
-from deep.config import Settings, preset
+from deep.config import Settings
 from deep.ensemble import DynamicsSettings
 from deep.environments import Environments
 from deep.evaluation import evaluate
 from deep.metrics import GLOSSARY
 from deep.opponents_fit import OpponentSettings
+from deep.presets import preset
 from deep.run import Run, assemble, reopen, start, summary, train, trained
 from deep.seeding import streams
 from deep.tasks import world
