@@ -31,6 +31,7 @@ from bounds.tree import formula_text
 from tabular.audit_allocation import nj_rule_claim
 from tabular.audit_games import SHAPES, catalogue_cases, corner_cases, random_batches
 from tabular.audit_nash_q import nash_q_claims
+from tabular.audit_sample_efficiency import sample_claims
 from tabular.audit_soft import soft_claims
 from tabular.audit_theory import theory_claims
 from tabular.audit_training import training_claims
@@ -126,7 +127,8 @@ def conclude(tally: Tally, folder: Path, seed: int, scale: float, bar: Progress)
     theory += [c for _ in bar.over(range(1), "soft Q") for c in soft_claims(folder, seed, count)]
     theory += [c for _ in bar.over(range(1), "Nash Q") for c in nash_q_claims(seed, count)]
     theory += climb_claims()
-    theory += [nj_rule_claim(folder, seed), *training_claims(), deterministic_claim()]
+    theory += [nj_rule_claim(folder, seed), *training_claims(), *sample_claims()]
+    theory += [deterministic_claim()]
     claims = []
     for name in bar.over(names(), "certificates"):
         records = [r for r in tally.records.values() if r.bound.name == name]

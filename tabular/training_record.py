@@ -160,14 +160,28 @@ def parse(game: str, text: str, where: str) -> Record:
 
 def load(folder: Path = FOLDER) -> tuple[dict[str, Any], tuple[Record, ...]]:
     """(manifest, records) of ``folder``; ``InputError`` where there is no manifest."""
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise InputError(f"{folder}: holds no manifest.json; python notebooks/record_theory.py")
-    manifest = json.loads(read_text(path, MAX_BYTES))
+    manifest = read_object(folder / "manifest.json", "python notebooks/record_theory.py")
     return manifest, tuple(
         parse(game, read_text(folder / f"{game}.csv", MAX_BYTES), f"{game}.csv")
         for game in manifest["games"]
     )
+
+
+def read_object(path: Path, made_by: str) -> dict[str, Any]:
+    """The JSON object in the file ``path`` of a record; else ``InputError``.
+
+    made_by: the command that writes it.
+    """
+    if not path.is_file():
+        raise InputError(f"{path.parent}: holds no {path.name}; {made_by}")
+    try:
+        value = json.loads(read_text(path, MAX_BYTES))
+    except (json.JSONDecodeError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: not JSON ({reason}); {made_by}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: holds no JSON object; {made_by}")
+    return value
 
 
 def _entries(name: str, values: Iterable[Any]) -> dict[str, Any]:
