@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from bounds.numbers import Array
 from bounds.plots import curve, new_figure
 from deep.statistics import mean
@@ -34,8 +32,9 @@ def learning_curves(
             label, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom",
             fontsize=8, color="0.25",
         )  # fmt: skip
-    lowest = min(np.nanmin(values.mean(1)) for _, _, values in curves)
-    top = max([*(values.max() for _, _, values in curves), *(level for _, level in levels)])
+    drawn = [level for _, level in levels]
+    lowest = min([*(values.mean(1).min() for _, _, values in curves), *drawn])
+    top = max([*(values.max() for _, _, values in curves), *drawn])
     axes.set_ylim(lowest - 0.05 * (top - lowest), top + 0.08 * (top - lowest))
     axes.set_xlabel(across)
     axes.set_ylabel(up)
