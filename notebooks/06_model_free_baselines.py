@@ -32,6 +32,7 @@ from deep.seeding import streams
 from deep.spaces import random_actions
 from deep.statistics import mean
 from deep.tasks import world
+from tabular.climb import equilibrium
 
 torch.set_num_threads(1)
 DATA = Path("data/training")
@@ -181,3 +182,24 @@ show.figure(
     ),
     "spread-and-scheduling",
 )
+
+# %% [markdown]
+# ## Climb
+#
+# Two agents on [−1, 1], two states, one equilibrium in each: (−1/2, −1/2) and (1/2, 1/2). Distances
+# are those of what the agents play in the end, the largest over both states and agents. What is
+# left is mostly outward: a policy that draws tanh u about its mean is punished less for its spread
+# where tanh is flatter, so tanh μ comes to lie a little beyond the best action.
+
+# %%
+played = np.array(json.loads((DATA / "climb-masac" / "climb.json").read_text())["greedy"])
+target = np.array([[float(x) for x in equilibrium(state)] for state in range(2)])
+apart = np.sort(np.abs(played - target).max((1, 2)))
+show.table(
+    ["seeds", "within 0.1", "median distance", "largest distance"],
+    [[len(apart), int((apart <= 0.1).sum()), f"{np.median(apart):.3f}", f"{apart[-1]:.3f}"]],
+)
+
+# %%
+episodes, returns = read(DATA / "climb-masac").over_agents("evaluation")
+show.figure(learning_curves([("MASAC", episodes, returns)]), "climb-masac")
