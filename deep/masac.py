@@ -6,6 +6,9 @@ An ``ActorCritic`` with this objective:
 - policies: E[α log π − Q]. Where agents have few options Q is taken at every one of them and
   weighted with π (``losses.expected_policy_loss``); otherwise at one relaxed sample
   (``losses.sampled_policy_loss``). The others' actions are those of the batch (Eq. 4);
+  The mean square of choices' logits is added with a small weight, as MADDPG has it: a softmax that
+  is nearly certain has hardly a gradient left, and an agent that is certain of what has become the
+  worse option (a word that means two goals) would stay with it;
 - temperatures: a step that moves each agent's entropy towards its target.
 
 With ``central`` off each agent learns by itself (SAC).
@@ -42,6 +45,8 @@ class Masac(ActorCriticSettings):
     target_entropy: float = 0.2
     """Entropy to hold, as a share of the largest one of an agent's choices; for continuous actions
     it is −1 a number on [−1, 1]."""
+    penalty: float = 0.001
+    """Weight of the mean square of the logits of choices, which keeps them within reach."""
     expect_up_to: int = 16
     """Policies learn from Q at every option where no agent has more options than these, else from
     one relaxed sample."""
@@ -51,6 +56,7 @@ class Masac(ActorCriticSettings):
         positive("alpha", self.alpha)
         in_range("alpha_rate", self.alpha_rate, 0, 1)
         in_range("target_entropy", self.target_entropy, 0, 1)
+        in_range("penalty", self.penalty, 0, 1e6)
         whole("expect_up_to", self.expect_up_to)
 
 
@@ -101,6 +107,8 @@ class Soft:
             own, entropy = policy.relaxed(said, streams)
             q = critics.moved(views.seen, own - actions).amin(2)
             loss = losses.sampled_policy_loss(q, entropy, alpha)
+        if isinstance(policy, Categorical):
+            loss = loss + self.settings.penalty * said.square().mean((-2, -1))
         return loss, {"entropy": entropy.detach().mean(-1)}
 
     def follow(self, policies: Policies, measured: dict[str, Tensor]) -> dict[str, Tensor]:

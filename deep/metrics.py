@@ -32,7 +32,8 @@ GLOSSARY = {
     "critic_loss": "Σ_k 1/|D| Σ_D ½ (Qⁱ_k(o, a) − yⁱ)², before the gradient step",
     "q": "mean over D and k of Qⁱ_k(o, a), before the gradient step",
     "critic_norm": "‖∇ critic_loss‖₂ over the agent's critics, before it is cut to `clip`",
-    "policy_loss": "masac: 1/|D| Σ_D E_{a ~ πⁱ}[αⁱ log πⁱ(a|oⁱ) − min_k Qⁱ_k]; maddpg: −Qⁱ",
+    "policy_loss": "masac: 1/|D| Σ_D E_{a ~ πⁱ}[αⁱ log πⁱ(a|oⁱ) − min_k Qⁱ_k]; maddpg: −Qⁱ; "
+    "with the penalty",
     "policy_norm": "‖∇ policy_loss‖₂ over the agent's policy, before it is cut to `clip`",
     "entropy": "1/|D| Σ_D −E_{a ~ πⁱ} log πⁱ(a|oⁱ), in nats",
     "alpha": "αⁱ, the temperature that the update used",

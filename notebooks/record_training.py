@@ -36,6 +36,8 @@ DATA = Path(__file__).parent / "data" / "training"
 KEPT = ("manifest.json", "metrics.csv", "summary.json")
 EVALUATION = ("--episodes", "500", "--json")
 
+#: MASAC as it was before it had a penalty.
+_FREE = "--penalty 0"
 _SHORT = "--capacity 15000"
 _SPEAKER = "--task speaker-listener --evaluate-every 300"
 _ALL = "--capacity 1000000"
@@ -50,33 +52,36 @@ _CLIMB = (
 RUNS = {
     "speaker-listener-masac": (
         "--task speaker-listener --algorithm masac --seeds 0 1 2 --episodes 3000 --updates 10 "
-        f"--learning-rate 0.001 {_ALL}"
+        f"--learning-rate 0.001 {_ALL} {_FREE}"
     ),
-    "speaker-listener-masac-short": f"{_SPEAKER} --seeds 0 1 2 3 4 5 --episodes 3000 {_SHORT}",
-    "speaker-listener-masac-1": f"{_ONCE} --seeds 0 1 2 3 4 5 --episodes 12000",
+    "speaker-listener-masac-short": (
+        f"{_SPEAKER} --seeds 0 1 2 3 4 5 --episodes 3000 {_SHORT} {_FREE}"
+    ),
+    "speaker-listener-masac-penalty": (f"{_SPEAKER} --seeds 0 1 2 3 4 5 --episodes 3000 {_SHORT}"),
+    "speaker-listener-masac-1": f"{_ONCE} --seeds 0 1 2 3 4 5 --episodes 12000 {_FREE}",
     "speaker-listener-maddpg": (
         f"{_SPEAKER} --algorithm maddpg --seeds 0 1 2 --updates 10 --learning-rate 0.001 {_SHORT} "
         "--episodes 4500"
     ),
     "speaker-listener-maddpg-1": f"{_ONCE} --algorithm maddpg --seeds 0 1 2 --episodes 18000",
-    "spread-masac-1": f"{_SPREAD} --seeds 0 1 2 --episodes 15000 --evaluate-every 1500",
-    "climb-masac": f"{_CLIMB} --algorithm masac",
-    "climb-aorpo": f"{_CLIMB} --algorithm aorpo",
+    "spread-masac-1": f"{_SPREAD} --seeds 0 1 2 --episodes 15000 --evaluate-every 1500 {_FREE}",
+    "climb-masac": f"{_CLIMB} --algorithm masac {_FREE}",
+    "climb-aorpo": f"{_CLIMB} --algorithm aorpo {_FREE}",
     "spread-aorpo": (
-        "--task spread --algorithm aorpo --seeds 0 1 2 --episodes 600 --evaluate-every 150"
+        f"--task spread --algorithm aorpo --seeds 0 1 2 --episodes 600 --evaluate-every 150 {_FREE}"
     ),
-    "speaker-listener-aorpo": f"{_MODELLED} --algorithm aorpo --episodes 2000",
+    "speaker-listener-aorpo": f"{_MODELLED} --algorithm aorpo --episodes 2000 {_FREE}",
     "speaker-listener-aorpo-exact-dynamics": (
-        f"{_MODELLED} --algorithm aorpo --episodes 800 --model.exact-dynamics"
+        f"{_MODELLED} --algorithm aorpo --episodes 800 --model.exact-dynamics {_FREE}"
     ),
     "speaker-listener-aordpg": f"{_MODELLED} --algorithm aordpg --episodes 800",
     "speaker-listener-masac-30": (
-        f"{_MODELLED} --algorithm masac --updates 30 --alpha-rate 0.003 --episodes 2000"
+        f"{_MODELLED} --algorithm masac --updates 30 --alpha-rate 0.003 --episodes 2000 {_FREE}"
     ),
     "speaker-listener-maddpg-30": (f"{_MODELLED} --algorithm maddpg --updates 30 --episodes 800"),
     "scheduling-masac-1": (
         "--task scheduling --seeds 0 1 2 --episodes 10000 --evaluate-every 1000 --capacity 50000 "
-        "--learning-rate 0.003"
+        f"--learning-rate 0.003 {_FREE}"
     ),
 }
 

@@ -366,6 +366,39 @@ def test_policy_gradients_are_finite_differences(kind: str, team: str) -> None:
     assert torch.autograd.gradcheck(loss, actors.stack.parameters)
 
 
+@pytest.mark.parametrize("team", ["equal", "several", "boxes"])
+def test_the_penalty_is_the_mean_square_of_the_logits_of_choices(team: str) -> None:
+    shape = TEAMS[team]
+    losses_of, said = [], torch.zeros(0)
+    for penalty in (0.0, 0.5):
+        learner = build("masac", shape, [0], torch.float64, penalty=penalty)
+        views = learner.views(data(shape, [0], 50))
+        drawn = streams([0], "update")
+        loss = learner.objective.policy_loss(views, learner.policies, learner.critics, drawn)[0]
+        losses_of.append(loss)
+        said = learner.policies.outputs(views.observations, streams([0], "said"))
+    square = said.square().mean((-2, -1)) if team != "boxes" else 0.0 * losses_of[0]
+    # sums of some hundred numbers of about 1
+    torch.testing.assert_close(losses_of[1] - losses_of[0], 0.5 * square, rtol=0, atol=1e-12)
+
+
+def test_the_penalty_takes_a_choice_back_that_became_the_worse_one() -> None:
+    """A softmax that is sure of option 0, where option 1 is better by 1."""
+    better = torch.tensor([0.0, 1.0, 0.0]).view(1, 1, 1, 3)
+    ends = {}
+    for penalty in (0.0, 0.001):
+        logits = torch.tensor([12.0, -6.0, -6.0]).view(1, 1, 1, 3).requires_grad_()
+        for _ in range(4000):
+            logs = logits.log_softmax(-1)
+            loss = losses.expected_policy_loss(logs.exp(), logs, better)
+            loss = loss + penalty * logits.square().mean((-2, -1))
+            (gradient,) = torch.autograd.grad(loss.sum(), logits)
+            with torch.no_grad():
+                logits -= gradient
+        ends[penalty] = int(logits.argmax())
+    assert ends == {0.0: 0, 0.001: 1}
+
+
 def test_relaxed_policies_climb_the_critic_too() -> None:
     """The straight-through gradient has the sign of the expected one, on the whole."""
     shape = TEAMS["equal"]
