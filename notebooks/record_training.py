@@ -74,11 +74,9 @@ RUNS = {
     "speaker-listener-aorpo-exact-dynamics": (
         f"{_MODELLED} --algorithm aorpo --episodes 800 --model.exact-dynamics {_FREE}"
     ),
-    "speaker-listener-aordpg": f"{_MODELLED} --algorithm aordpg --episodes 800",
     "speaker-listener-masac-30": (
         f"{_MODELLED} --algorithm masac --updates 30 --alpha-rate 0.003 --episodes 2000 {_FREE}"
     ),
-    "speaker-listener-maddpg-30": (f"{_MODELLED} --algorithm maddpg --updates 30 --episodes 800"),
     "scheduling-masac-1": (
         "--task scheduling --seeds 0 1 2 --episodes 10000 --evaluate-every 1000 --capacity 50000 "
         f"--learning-rate 0.003 {_FREE}"
