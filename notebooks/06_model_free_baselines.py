@@ -101,6 +101,7 @@ HEADS += ["reached", "minutes"]
 ASKED = {
     "speaker-listener-masac": -8.5,
     "speaker-listener-masac-short": -8.5,
+    "speaker-listener-masac-penalty": -8.5,
     "speaker-listener-masac-1": -9.0,
     "speaker-listener-maddpg": -8.5,
     "speaker-listener-maddpg-1": -9.0,
@@ -153,17 +154,34 @@ show.figure(
 )
 
 # %% [markdown]
-# **A speaker that is stuck.** One of the six seeds with the short memory ends near −11. Its speaker
-# has one word for two of the landmarks and two words for the third; the listener waits between the
-# two. No single change helps: said for one of the two landmarks, either spare word sends the
-# listener to the third. The automatic temperature does not help either, because the entropy that
-# it asks for is there already, in the free choice between the two words that mean the same.
+# **A speaker that is stuck.** One of the six seeds with the short memory ends near −11. Its
+# speaker has one word for two of the landmarks; the listener waits between the two. The temperature
+# does not help: the entropy that it asks for is there already, in the free choice between the two
+# words that mean the third landmark. And where the critic comes to prefer another word, the speaker
+# is so sure of the old one that its softmax has no gradient left. A small penalty on the logits,
+# which MADDPG always had, keeps them within reach; it is MASAC's default now. The same seeds with
+# it:
 
 # %%
-short = read(DATA / "speaker-listener-masac-short")
+short, penalty = (read(DATA / f"speaker-listener-masac-{name}") for name in ("short", "penalty"))
 show.table(
     ["seed", *map(str, short.seeds)],
-    [["return", *(f"{value:.2f}" for value in evaluated(short))]],
+    [
+        [label, *(f"{value:.2f}" for value in evaluated(record))]
+        for label, record in (("without", short), ("with", penalty))
+    ],
+)
+
+# %%
+show.figure(
+    learning_curves(
+        [
+            curve("speaker-listener-masac-short", "MASAC, 10 updates"),
+            curve("speaker-listener-masac-penalty", "with a penalty on logits"),
+        ],
+        levels=[("asked", -8.5)],
+    ),
+    "speaker-listener-penalty",
 )
 
 # %% [markdown]

@@ -145,8 +145,8 @@ show.figure(figure, "aorpo-model-errors")
 #
 # After 600 episodes policies are still nearly uniform, so every opponent model misses most actions
 # (the estimates below, 1 − π̂(a|o), are all alike), and nⱼ = ⌊k min ε/ε_j⌋ trusts all of them for
-# nearly all steps: here the adaptive usage is all models, but for one call. The paper's estimate
-# cannot tell a policy that is random from a model that is wrong.
+# nearly all steps: here the adaptive usage is all models, but for one call. An estimate from one
+# action a state cannot tell a policy that is random from a model that is wrong.
 
 # %%
 found = json.loads((DATA / "spread-aorpo" / "drift.json").read_text())
