@@ -106,6 +106,7 @@ ASKED = {
     "speaker-listener-maddpg": -8.5,
     "speaker-listener-maddpg-1": -9.0,
     "spread-masac-1": -22.5,
+    "spread-masac-10": -24.0,
     "scheduling-masac-1": -45.0,
 }
 show.table(HEADS, [row(name, asked) for name, asked in ASKED.items()])
@@ -186,15 +187,14 @@ show.figure(
 
 # %% [markdown]
 # ## Cooperative navigation and scheduling
-#
-# One update a round.
 
 # %%
 show.figure(
     learning_curves(
         [
-            curve("spread-masac-1", "navigation, MASAC"),
-            curve("scheduling-masac-1", "scheduling, MASAC"),
+            curve("spread-masac-1", "navigation, MASAC, 1 update"),
+            curve("spread-masac-10", "navigation, MASAC, 10 updates"),
+            curve("scheduling-masac-1", "scheduling, MASAC, 1 update"),
         ],
         levels=[("asked, navigation", -22.5), ("asked, scheduling", -45.0)],
     ),

@@ -65,6 +65,10 @@ RUNS = {
     ),
     "speaker-listener-maddpg-1": f"{_ONCE} --algorithm maddpg --seeds 0 1 2 --episodes 18000",
     "spread-masac-1": f"{_SPREAD} --seeds 0 1 2 --episodes 15000 --evaluate-every 1500 {_FREE}",
+    "spread-masac-10": (
+        "--task spread --seeds 0 1 2 --episodes 5000 --updates 10 --learning-rate 0.001 "
+        "--capacity 30000 --evaluate-every 500"
+    ),
     "climb-masac": f"{_CLIMB} --algorithm masac {_FREE}",
     "climb-aorpo": f"{_CLIMB} --algorithm aorpo {_FREE}",
     "spread-aorpo": (
