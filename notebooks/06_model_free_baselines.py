@@ -115,8 +115,8 @@ show.table(HEADS, [row(name, asked) for name, asked in ASKED.items()])
 # **What was missed.** MADDPG with one update a round reaches the mean, but one of its three seeds
 # is far below it: its rate and memory are those that MASAC does well with, and nothing else was
 # tried. MASAC with ten updates in navigation ends a hair below what was asked, with one seed well
-# below: a memory of 30,000 and a rate of 0.001 were tried, once. One update at a rate of 0.003 comes
-# further with a third of the gradient steps, in three times the episodes. The aim of −18 in
+# below: a memory of 30,000 and a rate of 0.001 were tried, once. One update at a rate of 0.003
+# comes further with a third of the gradient steps, in three times the episodes. The aim of −18 in
 # navigation was not reached.
 #
 # Of MASAC's records, `speaker-listener-masac-penalty` and `spread-masac-10` have the penalty on
