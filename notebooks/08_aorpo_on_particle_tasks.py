@@ -99,8 +99,9 @@ show.table(
 #
 # **What holds AORPO back.** With the world itself in the place of the learned dynamics, all else
 # the same, it learns as follows; opponents are learned models in both. The difference is what the
-# dynamics model's errors cost: with a fit this long there is hardly one. What AORPO and MASAC share
-# is the plateau of the first 300 episodes, before words mean anything; a model does not shorten it.
+# dynamics model's errors cost: something until about 500 episodes, nothing at 700. What AORPO and
+# MASAC share is the plateau of the first 200 to 300 episodes, before words mean anything; even an
+# exact model hardly shortens it.
 
 # %%
 ABLATION = {
