@@ -117,6 +117,37 @@ show.figure(
 )
 
 # %% [markdown]
+# The same on top of MADDPG:
+
+# %%
+DETERMINISTIC = {
+    "speaker-listener-aordpg": "AORDPG, 30 updates",
+    "speaker-listener-maddpg-30": "MADDPG, 30 updates",
+    "speaker-listener-maddpg-1": "MADDPG, 1 update",
+}
+curves = [greedy(name, label) for name, label in DETERMINISTIC.items()]
+shown = [(label, x[x <= 1200], values[x <= 1200]) for label, x, values in curves]
+show.figure(
+    learning_curves(shown, "dynamics interactions (episodes of each run)", levels=[("goal", GOAL)]),
+    "aordpg-speaker-listener",
+)
+
+# %%
+show.table(
+    ["runs", "seeds", "episode", "mean, 95 % interval", "worst seed"],
+    [
+        [
+            label,
+            values.shape[1],
+            int(x[-1]),
+            "{0.value:.2f} [{0.low:.2f}, {0.high:.2f}]".format(mean(values[-1])),
+            f"{values[-1].min():.2f}",
+        ]
+        for label, x, values in shown
+    ],
+)
+
+# %% [markdown]
 # How good the models are in these runs: the share of real actions that the opponent model would
 # not have drawn, and the dynamics model's error in deviations of what it predicts.
 

@@ -78,6 +78,8 @@ RUNS = {
     "speaker-listener-aorpo-exact-dynamics": (
         f"{_MODELLED} --algorithm aorpo --episodes 800 --model.exact-dynamics {_FREE}"
     ),
+    "speaker-listener-aordpg": f"{_MODELLED} --algorithm aordpg --episodes 800",
+    "speaker-listener-maddpg-30": f"{_MODELLED} --algorithm maddpg --updates 30 --episodes 800",
     "speaker-listener-masac-30": (
         f"{_MODELLED} --algorithm masac --updates 30 --alpha-rate 0.003 --episodes 2000 {_FREE}"
     ),
