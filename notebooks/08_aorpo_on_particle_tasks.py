@@ -98,15 +98,16 @@ show.table(
 # stuck in the end: its speaker has one word for two of the landmarks (as in notebook 06).
 #
 # **What holds AORPO back.** With the world itself in the place of the learned dynamics, all else
-# the same, it learns as follows; opponents are learned models in both. The difference is what the
-# dynamics model's errors cost: something until about 500 episodes, nothing at 700. What AORPO and
-# MASAC share is the plateau of the first 200 to 300 episodes, before words mean anything; even an
-# exact model hardly shortens it.
+# the same, and with the real policies in the place of opponent models too, it learns as follows.
+# The difference is what the errors of models cost: something until about 500 episodes, hardly
+# anything after that. What AORPO and MASAC share is the plateau of the first 200 to 300 episodes,
+# before words mean anything; even exact models hardly shorten it.
 
 # %%
 ABLATION = {
     "speaker-listener-aorpo": "AORPO",
     "speaker-listener-aorpo-exact-dynamics": "AORPO with exact dynamics",
+    "speaker-listener-aorpo-exact": "AORPO with exact dynamics and opponents",
     "speaker-listener-masac-30": "MASAC",
 }
 curves = [greedy(name, label) for name, label in ABLATION.items()]

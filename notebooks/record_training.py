@@ -78,6 +78,10 @@ RUNS = {
     "speaker-listener-aorpo-exact-dynamics": (
         f"{_MODELLED} --algorithm aorpo --episodes 800 --model.exact-dynamics {_FREE}"
     ),
+    "speaker-listener-aorpo-exact": (
+        f"{_MODELLED} --algorithm aorpo --episodes 600 --model.exact-dynamics "
+        f"--model.exact-opponents {_FREE}"
+    ),
     "speaker-listener-aordpg": f"{_MODELLED} --algorithm aordpg --episodes 800",
     "speaker-listener-maddpg-30": f"{_MODELLED} --algorithm maddpg --updates 30 --episodes 800",
     "speaker-listener-masac-30": (
