@@ -86,15 +86,10 @@ LAPTOP_MODELLED = {
             opponents=OpponentSettings(rows=320, batch=64, rate=0.003, epochs=6),
         ),
     ),
-    "climb": Plan(
-        12_000,
+    "climb": replace(
+        LAPTOP["climb"],
         updates=5,
         update_every=500,
-        rate=0.0015,
-        alpha_rate=0.0015,
-        batch=512,
-        capacity=60_000,
-        environments=30,
         cool=2_900,
         models=replace(
             SMALL,
