@@ -327,6 +327,18 @@ def head(
     return TanhGaussian(boxes, device) if noise is None else TanhPoint(boxes, device, noise)
 
 
+def joint(parts: Tensor, space: Choices) -> Tensor:
+    """The law of all of an agent's choices at once, [..., joint option], row-major, from those of
+    each, [..., option], one after the other.
+    """
+    law, start = parts[..., :1] * 0 + 1, 0
+    for size in space.sizes:
+        part = parts[..., start : start + size]
+        law = (law.unsqueeze(-1) * part.unsqueeze(-2)).flatten(-2)
+        start += size
+    return law
+
+
 def uniform(streams: Streams, like: Tensor) -> Tensor:
     """Numbers uniform on [0, 1] of the shape of ``like``; rounding may make a 1."""
     return streams.uniform(*like.shape[1:]).to(like.device, like.dtype)

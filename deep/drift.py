@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from deep.actor_critic import ActorCritic
-from deep.compounding import Compounding, compounding, trajectory
-from deep.dynamics import exact, packed
+from deep.compounding import compounding, trajectory
+from deep.dynamics import exact
 from deep.ensemble import Ensemble
 from deep.environments import World
 from deep.lengths import adaptive, all_models, all_real
 from deep.model_based import ModelBasedRounds
-from deep.particle import ParticleEnv
+from deep.model_errors import every_ego, everyone, met, mixed
 from deep.seeding import Streams
 
 #: How lengths are made of errors [run, ego, opponent] and k.
@@ -57,50 +57,25 @@ def drift(
     """
     found: dict[str, list[Tensor]] = {name: [] for name in USAGES}
     calls: dict[str, list[Tensor]] = {name: [] for name in USAGES}
-    start, memory = _starts(world, learner, starts, streams)
-    agents = start.shape[3]
-    truth = exact(world, memory)
-    rows = torch.arange(starts).expand(streams.runs, agents, starts)
-    ensemble = rounds.minds.ensemble
+    policies, ensemble = learner.policies, rounds.minds.ensemble
     assert isinstance(ensemble, Ensemble)
-
-    def real(_: int, seen: Tensor) -> Tensor:
-        flat: Tensor = learner.act(seen.flatten(1, 2), streams, greedy=True)
-        played: Tensor = flat.unflatten(1, seen.shape[1:3])
-        return played
-
+    seen, states = met(world, policies, starts, range(5, 6), streams)
+    start, truth = every_ego(seen), exact(world, states)
+    agents = seen.shape[2]
+    rows = torch.arange(starts).expand(streams.runs, agents, starts)
+    others = ~torch.eye(agents, dtype=torch.bool)
+    real = everyone(policies, streams, greedy=True)
     true = trajectory(truth, truth.begin(rows), start, real, longest, streams)
     for k in range(1, longest + 1):
         for name, usage in USAGES.items():
             lengths = usage(errors, k)
-
-            def played(step: int, seen: Tensor, lengths: Tensor = lengths) -> Tensor:
-                modelled = rounds.minds.played.best(seen, streams)
-                asked = (step >= lengths)[:, :, None, :, None].to(seen.device)
-                own = torch.eye(agents, dtype=torch.bool)[None, :, None, :, None]
-                return torch.where(asked | own, real(step, seen), modelled)
-
+            played = mixed(policies, rounds.minds.played, lengths, streams)
             branch = trajectory(ensemble.central, None, start, played, k, streams)
-            each: Compounding = compounding(true[:, :, :, : k + 1], branch, world.observation_sizes)
+            each = compounding(true[:, :, :, : k + 1], branch, world.observation_sizes)
             found[name].append(each.value[..., -1])
-            others = ~torch.eye(agents, dtype=torch.bool)
             calls[name].append(((k - lengths) * others).sum(-1))
     return Drift(
         {name: torch.stack(each, -1) for name, each in found.items()},
         {name: torch.stack(each, -1) for name, each in calls.items()},
         errors,
     )
-
-
-def _starts(
-    world: World, learner: ActorCritic, starts: int, streams: Streams
-) -> tuple[Tensor, Tensor | None]:
-    """Observations [run, ego, row, agent, number], the same for all egos, and packed states."""
-    state = world.reset(streams, starts)
-    for _ in range(5):
-        state, _ = world.step(
-            state, learner.act(world.observe(state), streams, greedy=False), streams
-        )
-    seen = world.observe(state)
-    joint = seen.unsqueeze(1).expand(-1, len(world.agents), -1, -1, -1).contiguous()
-    return joint, packed(state) if isinstance(world, ParticleEnv) else None

@@ -45,6 +45,11 @@ GLOSSARY = {
     "dynamics_rmse": "root mean square of (predicted − true), in deviations of what is predicted",
     "dynamics_inside_50": "share of true numbers in the middle 50 % of the predicted law",
     "dynamics_inside_90": "the same of the middle 90 %",
+    "oracle_opponent_error": "mean over opponents and states met of D_TV(πʲ‖π̂ʲ), exact; no agent "
+    "knows it; with the evaluations (``deep.model_errors``)",
+    "oracle_opponent_largest": "the same with the largest over the states for their mean",
+    "compounding_dynamics": "ε_c(k) of the mean prediction, from states met, under real actions",
+    "compounding": "the same where opponents are played by their models, all actions greedy",
     "k": "steps of a branch",
     "model_steps": "mean over opponents of nⱼ, the steps in which a model plays j",
     "policy_shift": "mean over rows of D_TV(πⁱ now, πⁱ at the last round); 0 if not known",

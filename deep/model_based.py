@@ -31,9 +31,11 @@ from deep.checkpoint import flat, part
 from deep.communication import Communication
 from deep.dynamics import Dynamics
 from deep.ensemble import DynamicsSettings, Ensemble
+from deep.environments import World
 from deep.fitting import fit
 from deep.kept_states import KeptStates
 from deep.learner import restore_tensors
+from deep.model_errors import EVERY, WORLDS, met, of_branches, of_opponents
 from deep.opponents import OpponentModels, Opponents
 from deep.opponents_fit import OpponentSettings
 from deep.policy_shift import policy_shift
@@ -236,6 +238,20 @@ class ModelBasedRounds:
             "calls": counted.calls.sum(-1).double(),
             "normalised_interactions": counted.normalised,
         }
+
+    def examined(self, world: World, streams: Streams) -> dict[str, Tensor]:
+        """ORACLE: ``deep.model_errors``, once the dynamics models are in use."""
+        minds, policies, times = self.minds, self.learner.policies, range(world.episode_steps)
+        if self.fitted < 0:
+            return {}
+        seen, states = met(world, policies, WORLDS, times[::EVERY], streams)
+        found: dict[str, Tensor] = {}
+        if not self.settings.exact_opponents:
+            found |= of_opponents(minds.played, policies, minds.own, seen)
+        if minds.ensemble is not None:
+            model, k = minds.ensemble.central, self.settings.k
+            found |= of_branches(world, policies, minds.played, model, seen, states, k, streams)
+        return found
 
     def learned(self) -> dict[str, Tensor]:
         """See ``Rounds``."""

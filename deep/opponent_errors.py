@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 
 from bounds.numbers import InputError, in_range, whole
-from deep.distributions import Categorical, TanhGaussian, limits
+from deep.distributions import Categorical, TanhGaussian, joint, limits
 from deep.opponents import INSIDE, Opponents
 from deep.opponents_fit import History
 from deep.spaces import Box, Choices
@@ -199,7 +199,7 @@ def oracle(opponents: Opponents, real: Opponents, observations: Tensor) -> Oracl
         each = torch.zeros(p.shape[:-1], dtype=torch.float64, device=p.device)
         for agent, space in enumerate(opponents.shape.spaces):
             assert isinstance(space, Choices)  # as the models are categorical
-            laws = [_joint(law[..., agent, :].double(), space) for law in (p, q)]
+            laws = [joint(law[..., agent, :].double(), space) for law in (p, q)]
             each[..., agent] = (laws[0] - laws[1]).abs().sum(-1) / 2
     else:
         for agent, space in enumerate(opponents.shape.spaces):
@@ -247,16 +247,6 @@ def _between(low: Tensor, high: Tensor) -> Tensor:
     """P(low < x < high) of a standard normal x."""
     mass: Tensor = torch.special.ndtr(high) - torch.special.ndtr(low)
     return mass
-
-
-def _joint(parts: Tensor, space: Choices) -> Tensor:
-    """The law of all choices at once, [..., joint option], from the laws of each."""
-    joint, start = parts[..., :1] * 0 + 1, 0
-    for size in space.sizes:
-        part = parts[..., start : start + size]
-        joint = (joint.unsqueeze(-1) * part.unsqueeze(-2)).flatten(-2)
-        start += size
-    return joint
 
 
 def _choosing(opponents: Opponents, what: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from deep.environments import World
 from deep.learner import Learner
 from deep.replay import Replay
 from deep.seeding import Streams
@@ -51,6 +52,12 @@ class Rounds(Protocol):
     def totals(self) -> dict[str, Tensor]:
         """What is counted over the whole of training, [run(, agent)], float64."""
 
+    def examined(self, world: World, streams: Streams) -> dict[str, Tensor]:
+        """How wrong what is learned beside the learner is, as only the world can say, [run, agent].
+
+        Nothing is drawn but from ``streams``, and nothing of it comes back into training.
+        """
+
     def learned(self) -> dict[str, Tensor]:
         """What is trained beside the learner, [run, ...], by the names of ``state``; not copies."""
 
@@ -80,6 +87,11 @@ class ModelFree:
 
     def totals(self) -> dict[str, Tensor]:
         """Nothing."""
+        return {}
+
+    def examined(self, world: World, streams: Streams) -> dict[str, Tensor]:
+        """Nothing."""
+        del world, streams
         return {}
 
     def learned(self) -> dict[str, Tensor]:

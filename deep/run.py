@@ -213,7 +213,9 @@ def _go_on(run: Run, trainer: Trainer, table: Table, board: Board | None, before
                 bar.note(_in_short(means["return"]))
             if due(settings.evaluate_every):
                 found = _evaluated(run, trainer)
-                record({"evaluation": found.means})
+                own = streams(settings.seeds, f"examination after {trainer.episodes}")
+                examined = trainer.rounds.examined(trainer.environments.world, own)
+                record({"evaluation": found.means} | examined)
             if due(settings.checkpoint_every) or trainer.episodes == run.total:
                 trainer.check()
                 _save(run, trainer, table, seconds())

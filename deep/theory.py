@@ -3,8 +3,8 @@
 Whatever networks say is asked for in every state and for every joint action, so that the theory can
 be computed and not estimated. All tables are float64.
 
-- Policies that infer the others' actions are marginalised over all that they may infer,
-  πⁱ(a|s) = Σ_â Π_j π̂ʲ(âʲ|s) πⁱ(a|s, â), π̂ʲ the ego's models that read its own observation.
+- Policies that infer the others' actions are marginalised over all that they may infer
+  (``deep.marginal``).
 - Dynamics: T̂ⁱ(s′|s, a) of each ego agent, the mixture over the members of its ensemble.
 - Opponent models: π̂ʲ(·|s) of each ego agent, as branches play them.
 
@@ -14,10 +14,8 @@ them is not looked at. π_D is whoever acted before the last round (see ``Watche
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -26,12 +24,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from bounds.numbers import Array, InputError
+from deep import marginal
 from deep.distributions import Categorical
 from deep.game_env import GameEnv
-from deep.learner import Inference
 from deep.model_based import ModelBasedRounds
 from deep.policies import Policies
-from deep.seeding import Streams
 from deep.trainer import Trainer
 from tabular import policy
 from tabular.arrays import is_sparse
@@ -142,26 +139,11 @@ def policies(trainer: Trainer) -> tuple[policy.Policies, ...]:
     found: Policies = trainer.learner.policies  # type: ignore[attr-defined]
     if not isinstance(found.head, Categorical):
         raise InputError("learner: its policies do not choose at random; train aorpo")
-    runs, sizes = len(trainer.seeds), env.game.actions
-    states = _states(env)  # [row, number]
-    seen = states.expand(runs, env.game.n, -1, -1)
-    if found.inference is None:
-        weights = torch.ones(runs, env.game.n, 1, env.game.n_states, dtype=torch.float64)
-        asked = found
-    else:
-        weights, inferred = _inferred(trainer, seen)
-        many = weights.shape[2]
-        seen = seen.repeat(1, 1, many, 1)  # one block of all states for each inferred combination
-        asked = replace(found, inference=Inference(inferred.shape[-1], lambda _, __: inferred))
-    with torch.no_grad():
-        # nothing is drawn: what is inferred is given
-        said = found.head.probabilities(asked.outputs(seen, Streams(())).double())[0]
-    each = said.unflatten(2, (weights.shape[2], -1))  # [run, agent, combination, state, option]
-    mean = (each * weights.unsqueeze(-1)).sum(2)
-    return tuple(
-        tuple(distributions(mean[run, j, :, :size]) for j, size in enumerate(sizes))
-        for run in range(runs)
-    )
+    rounds = trainer.rounds
+    own = rounds.minds.own if isinstance(rounds, ModelBasedRounds) else None
+    runs = len(trainer.seeds)
+    each = marginal.laws(found, own, _states(env).expand(runs, env.game.n, -1, -1))
+    return tuple(tuple(distributions(law[run]) for law in each) for run in range(runs))
 
 
 def distributions(values: Tensor) -> Array:
@@ -184,39 +166,6 @@ def _world(trainer: Trainer) -> GameEnv:
 def _states(env: GameEnv) -> Tensor:
     """All states as they are observed, [state, number]."""
     return torch.eye(env.game.n_states, dtype=env.dtype, device=env.device)
-
-
-def _inferred(trainer: Trainer, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """(chance [run, agent, combination, state], what is inferred [run, agent, row, number]).
-
-    Rows are states within combinations. Agents whose opponents have fewer combinations than others'
-    have some of chance 0 at the end.
-    """
-    rounds = trainer.rounds
-    assert isinstance(rounds, ModelBasedRounds)
-    assert rounds.minds.own is not None
-    game, width = _world(trainer).game, rounds.minds.own.shape.action_width
-    runs, agents, states = seen.shape[:3]
-    about = rounds.minds.own.opponents.probabilities(
-        seen.unsqueeze(3).expand(-1, -1, -1, agents, -1)
-    ).double()  # [run, ego, state, agent, option]
-    options = [_others(game.actions, ego) for ego in range(agents)]
-    many = max(map(len, options))
-    chance = torch.zeros(runs, agents, many, states, dtype=torch.float64)
-    given = seen.new_zeros(runs, agents, many, states, (agents - 1) * width)
-    for ego, each in enumerate(options):
-        others = [j for j in range(agents) if j != ego]
-        for place, own in enumerate(each):
-            picked = [about[:, ego, :, j, a] for j, a in zip(others, own, strict=True)]
-            chance[:, ego, place] = prod(picked[1:], start=picked[0])
-            ones = functional.one_hot(torch.tensor(own), width).flatten()
-            given[:, ego, place] = ones.to(given.dtype)
-    return chance, given.flatten(2, 3)
-
-
-def _others(actions: Sequence[int], ego: int) -> list[tuple[int, ...]]:
-    """All that the others may do at once."""
-    return list(product(*(range(size) for j, size in enumerate(actions) if j != ego)))
 
 
 def _dynamics(trainer: Trainer, rounds: ModelBasedRounds) -> list[tuple[Array, ...]]:

@@ -56,6 +56,10 @@ class Counting:
     def totals(self) -> dict[str, Tensor]:
         return {}
 
+    def examined(self, world: World, streams: Streams) -> dict[str, Tensor]:
+        del world, streams
+        return {}
+
     def learned(self) -> dict[str, Tensor]:
         return {}
 
