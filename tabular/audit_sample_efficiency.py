@@ -123,9 +123,10 @@ def _claim(
         doubts.append(f"{first[1].name} is not what this row compares with")
     holds = not doubts
     verdict = "supported" if holds else f"not shown ({', '.join(doubts)})"
-    summary = f"{verdict}: {'; '.join([*words, *_asked(shown), _made(shown)])}"
+    summary = f"{verdict}: {'; '.join([*map(_brief, judged), 'notebook 08'])}"
     evidence = {
         "summary": summary,
+        "details": [*words, *_asked(shown), _made(shown)],
         "pairs": found,
         "runs": {name: _run(run) for name, run in shown.items()},
     }
@@ -158,6 +159,21 @@ def _doubts(each: Duel) -> list[str]:
     elif not each.above:
         found.append(f"interval meets that of {base}")
     return found
+
+
+def _brief(each: Duel) -> str:
+    """The two numbers of a pair that count."""
+
+    def first(episode: int | None, until: int) -> str:
+        return f"over {until:,}" if episode is None else f"{episode:,}"
+
+    base = each.base_at[0]
+    return (
+        f"{label(each.run)} to {GOAL} in {first(each.first, each.run.until)} episodes, "
+        f"{label(each.base)} in {first(each.base_first, each.base.until)}; "
+        f"{_interval(each.at[1])} after {each.at[0]:,} against {_interval(base[1])} after "
+        f"{base[0]:,}"
+    )
 
 
 def _words(each: Duel, *, third: bool) -> str:

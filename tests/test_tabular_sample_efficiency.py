@@ -97,6 +97,11 @@ def by_id(folder: Path) -> dict[str, Claim]:
     return {"published": published, "equal": equal}
 
 
+def said(claim: Claim) -> str:
+    """All that a row says in words."""
+    return "; ".join([claim.summary, *claim.evidence.get("details", [])])
+
+
 def pair(claim: Claim, base: str) -> dict[str, Any]:
     return dict(claim.evidence["pairs"][f"{AORPO} / {base}"])
 
@@ -131,9 +136,15 @@ def test_what_is_planted_is_found(tmp_path: Path) -> None:
     expected = stats.ttest_1samp(seeds, 0).confidence_interval(0.95)
     assert found["at"]["low"] == pytest.approx(expected.low)
     assert found["at"]["high"] == pytest.approx(expected.high)
-    summary = claims["published"].summary
+    brief = claims["published"].summary
+    assert brief.startswith(
+        "supported: AORPO (30 updates a round, 5 seeds) to -8.5 in 500 episodes, "
+        "MASAC (1 update a round, 6 seeds) in 8,400; -7.00 ("
+    )
+    assert ") after 1,000 against -28.42 (" in brief
+    assert len(brief) < 300
+    summary = said(claims["published"])
     for words in (
-        "supported: ",
         "AORPO (30 updates a round, 5 seeds) against MASAC (1 update a round, 6 seeds)",
         "first at 500 against at 8,400 episodes, 16.8 times (evaluated every 100 and 600)",
         f"-7.00 ({expected.low:.2f} to {expected.high:.2f}) at 1,000",
@@ -146,7 +157,7 @@ def test_what_is_planted_is_found(tmp_path: Path) -> None:
     found = pair(claims["equal"], EQUAL)
     assert found["first_of_baseline"] == 1500
     assert found["a_third"]
-    assert "goal of 1/3 of the episodes: reached" in claims["equal"].summary
+    assert "goal of 1/3 of the episodes: reached" in said(claims["equal"])
     write_ledger(list(claims.values()), tmp_path / "ledger.json")
 
 
@@ -182,7 +193,7 @@ def test_verdicts_at_equal_updates(
 ) -> None:
     claim = planted(tmp_path, **curves)["equal"]
     assert claim.status == status
-    assert words in claim.summary
+    assert words in said(claim)
 
 
 def test_a_baseline_is_not_held_to_its_past(tmp_path: Path) -> None:
@@ -205,7 +216,7 @@ def test_only_what_a_row_is_about_is_judged(tmp_path: Path) -> None:
     claims = by_id(tmp_path)
     assert claims["equal"].status == "tested"
     assert not pair(claims["equal"], SHORT)["judged"]
-    assert claims["equal"].summary.count("(not judged)") == 2
+    assert said(claims["equal"]).count("(not judged)") == 2
     # as published there is MADDPG too
     write(tmp_path, MADDPG, learns(200), updates=1, seeds=3)
     claims = by_id(tmp_path)
@@ -219,7 +230,7 @@ def test_equal_updates_are_looked_up(tmp_path: Path) -> None:
     claim = by_id(tmp_path)["equal"]
     assert claim.status == "open"
     assert f"{EQUAL} is not what this row compares with" in claim.summary
-    assert "settings that differ: learner.learning_rate" in claim.summary
+    assert "settings that differ: learner.learning_rate" in said(claim)
     found = pair(claim, EQUAL)["settings_that_differ"]
     assert found["updates"] == [30, 20]
     assert found["learner.learning_rate"] == [0.001, 0.5]
@@ -234,7 +245,7 @@ def test_a_run_without_an_evaluation_in_time(tmp_path: Path) -> None:
     write(tmp_path, EQUAL, learns(1600), updates=30, every=1500, length=3000)
     claim = by_id(tmp_path)["equal"]
     assert claim.status == "open"
-    assert "no evaluation by episode 1,000" in claim.summary
+    assert "no evaluation by episode 1,000" in said(claim)
 
 
 def test_calls_are_interactions(tmp_path: Path) -> None:
@@ -245,7 +256,7 @@ def test_calls_are_interactions(tmp_path: Path) -> None:
     assert record.calls.tolist() == [10_000.0] * 5
     # each of two agents acts once in a step; 2,000 episodes have 25
     assert record.normalised == (2 * 2000 * 25 + 10_000) / 2 / 25
-    assert "made 10,000 calls a run, 2,200 normalised" in by_id(tmp_path)["published"].summary
+    assert "made 10,000 calls a run, 2,200 normalised" in said(by_id(tmp_path)["published"])
 
 
 def bare(returns: list[list[float]], every: int) -> GreedyRun:
