@@ -27,12 +27,12 @@ import torch
 
 from deep.environments import World
 from deep.plots import learning_curves
-from deep.records import Record, read
 from deep.seeding import streams
 from deep.spaces import random_actions
 from deep.statistics import mean
 from deep.tasks import world
 from tabular.climb import equilibrium
+from tabular.run_record import Record, read
 
 torch.set_num_threads(1)
 DATA = Path("data/training")

@@ -30,9 +30,9 @@ from matplotlib.figure import Figure
 
 from bounds.plots import curve, new_figure
 from deep.plots import learning_curves
-from deep.records import read
 from deep.statistics import mean
 from tabular.climb import equilibrium
+from tabular.run_record import read
 
 DATA = Path("data/training")
 GOAL = -8.5

@@ -1,15 +1,11 @@
-"""Recorded runs of ``python -m deep train``, read as greedy returns over episodes, without torch.
+"""Recorded runs (``tabular.run_record``) as greedy returns over episodes, and what they asked.
 
-A folder holds ``manifest.json``, ``summary.json`` and ``metrics.csv``, the tidy table of
-``deep.metrics`` with the columns run, seed, episode, name, value. Read here: evaluation/AGENT, the
-greedy return of an episode, not discounted, and calls/AGENT, how often the agent asked a real
-opponent so far.
+evaluation/AGENT is the greedy return of an episode, not discounted, calls/AGENT how often the agent
+asked a real opponent so far; ``summary.json`` says when the run was finished.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from bounds.files import read_text
 from bounds.numbers import Array, InputError
-from tabular.training_record import MAX_BYTES, read_object
+from tabular.run_record import EPISODE, read
+from tabular.training_record import read_object
 
 #: Where this project's own records are; they are no part of an installed package.
 FOLDER = Path(__file__).parents[1] / "notebooks" / "data" / "training"
 FILES = ("manifest.json", "summary.json", "metrics.csv")
-#: Steps of an episode, by which the paper divides interactions.
-EPISODE = 25
-
-Cells = dict[tuple[int, int], float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,59 +103,25 @@ def recorded(name: str, folder: Path = FOLDER) -> GreedyRun | None:
     """
     if not all((folder / name / file).is_file() for file in FILES):
         return None
-    manifest, summary = (read_object(folder / name / file, made_by(name)) for file in FILES[:2])
-    where = f"{folder / name}: metrics.csv"
-    series = _series(read_text(folder / name / "metrics.csv", MAX_BYTES), where)
+    record = read(folder / name)
+    summary = read_object(folder / name / "summary.json", made_by(name))
+    episodes, returns = record.of_agents("evaluation")
+    calls = np.zeros(len(record.seeds))
+    if any(key.startswith("calls/") for key in record.series):
+        calls = record.of_agents("calls")[1][-1].sum(-1)
+    agents = returns.shape[-1]
+    run = GreedyRun(name, record.manifest, summary, episodes, returns.mean(-1), calls, agents)
     try:
-        seeds = [int(seed) for seed in manifest["seeds"]]
-        tables = [_table(series[key], seeds) for key in series if key.startswith("evaluation/")]
-        asked = [_table(series[key], seeds) for key in series if key.startswith("calls/")]
-        episodes = tables[0][0]
-        if any(not np.array_equal(each, episodes) for each, _ in tables):
-            raise InputError(f"{where}: evaluations of the agents are from different moments")
-        run = GreedyRun(
-            name,
-            manifest,
-            summary,
-            episodes,
-            np.mean([values for _, values in tables], axis=0),
-            np.sum([values[-1] for _, values in asked], axis=0) if asked else np.zeros(len(seeds)),
-            len(tables),
-        )
         # what a row needs besides is there
-        _ = run.rounds, run.length, run.every, summary["finished"], manifest["versions"]["torch"]
-        _ = run.settings["algorithm"], run.settings["learner"]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+        _ = run.rounds, run.length, run.every, summary["finished"]
+        _ = run.settings["algorithm"], run.settings["learner"], run.manifest["versions"]["torch"]
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{folder / name}: not the whole record of a run ({error!r}); {made_by(name)}"
         ) from error
-    if len(seeds) < 2:
+    if len(record.seeds) < 2:
         raise InputError(f"{folder / name}: one seed has no interval; record two or more")
     return run
-
-
-def _series(text: str, where: str) -> dict[str, Cells]:
-    found: dict[str, Cells] = {}
-    for number, row in enumerate(csv.DictReader(io.StringIO(text)), 2):
-        try:
-            name = row["name"]
-            if name.startswith(("evaluation/", "calls/")):
-                value = float(row["value"])
-                if not np.isfinite(value):
-                    raise ValueError(f"{value} is not finite")
-                found.setdefault(name, {})[int(row["episode"]), int(row["seed"])] = value
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{where}, line {number}: {error!r}") from error
-    return found
-
-
-def _table(cells: Cells, seeds: list[int]) -> tuple[Array, Array]:
-    """Episodes [moment] and values [moment, seed]; ``KeyError`` where one is missing."""
-    episodes = sorted({episode for episode, _ in cells})
-    values = [[cells[episode, seed] for seed in seeds] for episode in episodes]
-    return np.array(episodes), np.array(values)
 
 
 def _first(episodes: Array, reached: Array) -> int | None:

@@ -1,7 +1,4 @@
-"""Intervals that cover what they say, means of the middle half, curves and records read back."""
-
-import json
-from pathlib import Path
+"""Intervals that cover what they say, means of the middle half, and curves."""
 
 import numpy as np
 import pytest
@@ -12,7 +9,6 @@ from scipy import stats
 
 from bounds.numbers import InputError
 from deep.plots import learning_curves
-from deep.records import read
 from deep.statistics import bootstrap, interquartile_mean, mean
 
 NUMBERS = arrays.arrays(float, st.integers(2, 12), elements=st.floats(-100, 100))
@@ -87,42 +83,6 @@ def test_the_bootstrap_covers_about_as_often_as_it_says() -> None:
         hits += bool(found.low <= 0 <= found.high)
     # the percentile bootstrap of 30 numbers falls short by a few hundredths; 4 deviations of 0.021
     assert 0.78 < hits / 200 < 0.985
-
-
-def write(folder: Path, rows: list[str], seeds: tuple[int, ...] = (3, 1)) -> Path:
-    (folder / "manifest.json").write_text(json.dumps({"seeds": seeds}))
-    (folder / "metrics.csv").write_text("run,seed,episode,name,value\n" + "\n".join(rows) + "\n")
-    return folder
-
-
-ROWS = [
-    f"r,{seed},{episode},{name}/{agent},{episode + 1000 * seed + shift}"
-    for episode in (10, 20)
-    for name in ("evaluation",)
-    for agent, shift in (("a", 0), ("b", 2))
-    for seed in (3, 1)
-]
-
-
-def test_a_record_is_read_back(tmp_path: Path) -> None:
-    record = read(write(tmp_path, ROWS))
-    episodes, values = record.over_agents("evaluation")
-    assert episodes.tolist() == [10, 20]
-    assert values.tolist() == [[3011, 1011], [3021, 1021]]
-    assert record.first_at("evaluation", 1015) == {3: 10, 1: 20}
-    assert record.first_at("evaluation", 2000) == {3: 10, 1: float("inf")}
-    with pytest.raises(InputError, match="q was not recorded"):
-        record.over_agents("q")
-
-
-def test_a_record_with_gaps_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="after 20 episodes"):
-        read(write(tmp_path, ROWS[:-1]))
-    with pytest.raises(InputError, match="line 2"):
-        read(write(tmp_path, ["r,1,x,q,0"]))
-    (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(InputError, match="not that of a run"):
-        read(tmp_path)
 
 
 def test_curves_have_bands_names_and_units() -> None:

@@ -16,10 +16,10 @@ from scipy import stats
 
 from bounds.claims import Claim, write_ledger
 from bounds.numbers import InputError
-from deep.records import read
 from tabular.audit_sample_efficiency import AORDPG, AORPO, claims_of, sample_claims
 from tabular.greedy_duel import GOAL, MOMENT, difference, duel
 from tabular.greedy_record import FILES, FOLDER, GreedyRun, recorded
+from tabular.run_record import read
 from tabular.training_record import read_object
 
 #: Greedy return of a seed after some episodes.
@@ -318,13 +318,15 @@ def test_the_difference_is_welchs(a: list[float], b: list[float]) -> None:
 @pytest.mark.parametrize(
     ("file", "change", "words"),
     [
-        ("metrics.csv", lambda text: text.rpartition("\n")[0].rpartition("\n")[0], "whole record"),
-        ("metrics.csv", lambda text: text.replace("evaluation/", "test/"), "whole record"),
+        ("metrics.csv", lambda text: text.rpartition("\n")[0].rpartition("\n")[0], r"of \[0, 1, 2"),
+        ("metrics.csv", lambda text: text.replace("evaluation/", "test/"), "was not recorded"),
         ("metrics.csv", lambda text: text + "x,0,7,evaluation/speaker_0,nan\n", "not finite"),
         ("metrics.csv", lambda text: text + "x,0,7,evaluation/speaker_0\n", "line"),
         ("metrics.csv", lambda text: text + "x,0,seven,evaluation/speaker_0,1\n", "line"),
-        ("manifest.json", lambda text: text[:-1], "not JSON"),
-        ("manifest.json", lambda text: "[]", "no JSON object"),
+        ("manifest.json", lambda text: text[:-1], "not that of a run"),
+        ("manifest.json", lambda text: "[]", "not that of a run"),
+        ("summary.json", lambda text: text[:-1], "not JSON"),
+        ("summary.json", lambda text: "[]", "no JSON object"),
         ("manifest.json", lambda text: text.replace("torch", "torsion"), "whole record"),
         ("summary.json", lambda text: text.replace("finished", "ended"), "whole record"),
     ],
