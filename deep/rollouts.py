@@ -86,33 +86,22 @@ def roll(
     long others go on.
     """
     steps = k.cpu() if isinstance(k, Tensor) else torch.tensor(k)
-    last = steps.expand(lengths.shape[:2])
-    return _steps(
-        start, memory, lengths.cpu(), last, dynamics, act, opponents, communication, forked(streams)
-    )
-
-
-def _steps(
-    observations: Tensor,
-    memory: Any,
-    lengths: Tensor,
-    last: Tensor,
-    dynamics: Simulator,
-    act: ActAlone,
-    opponents: Beliefs,
-    communication: Communication,
-    streams: Streams,
-) -> Iterator[Step]:
+    last, lengths = steps.expand(lengths.shape[:2]), lengths.cpu()
     others = ~torch.eye(lengths.shape[1], dtype=torch.bool)
-    for p in range(1, int(last.max()) + 1):
-        alive = p <= last
-        wanted = (p > lengths) & others & alive.unsqueeze(-1)
-        modelled = opponents.sample(observations, streams)
-        real = communication.ask(observations, wanted, streams)
-        asked = wanted.to(modelled.device)[:, :, None, :, None]
-        actions = torch.where(asked, real.to(modelled.dtype), modelled)
-        # a view of the egos' own entries
-        actions.diagonal(dim1=1, dim2=3).copy_(act(own(observations), streams).movedim(1, -1))
-        memory, following, rewards = dynamics.step(memory, observations, actions, streams)
-        yield Step(observations, actions, rewards, following, alive)
-        observations = following
+    drawing = forked(streams)  # now, not at the first step that is asked for
+
+    def steps_from(observations: Tensor, memory: Any) -> Iterator[Step]:
+        for p in range(1, int(last.max()) + 1):
+            alive = p <= last
+            wanted = (p > lengths) & others & alive.unsqueeze(-1)
+            modelled = opponents.sample(observations, drawing)
+            real = communication.ask(observations, wanted, drawing)
+            asked = wanted.to(modelled.device)[:, :, None, :, None]
+            actions = torch.where(asked, real.to(modelled.dtype), modelled)
+            # a view of the egos' own entries
+            actions.diagonal(dim1=1, dim2=3).copy_(act(own(observations), drawing).movedim(1, -1))
+            memory, following, rewards = dynamics.step(memory, observations, actions, drawing)
+            yield Step(observations, actions, rewards, following, alive)
+            observations = following
+
+    return steps_from(start, memory)
