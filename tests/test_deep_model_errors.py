@@ -136,6 +136,21 @@ def test_looking_changes_nothing(tmp_path: Path, algorithm: str) -> None:
     assert all(torch.equal(value, again[name]) for name, value in found.items())
 
 
+def test_errors_of_a_run_do_not_depend_on_the_runs_beside_it(tmp_path: Path) -> None:
+    found = {}
+    for name, seeds in (("both", (3, 5)), ("one", (5,))):
+        settings = replace(modelled(small("spread", "aorpo", seeds=seeds)), dtype="float64")
+        trainer = assemble(new(tmp_path, settings, name))
+        while not trainer.updates:
+            trainer.step()
+        examined = streams(seeds, "test")
+        found[name] = trainer.rounds.examined(trainer.environments.world, examined)
+    assert found["one"].keys() == found["both"].keys()
+    for name, value in found["one"].items():
+        assert torch.equal(value[0], found["both"][name][1])
+        assert not torch.equal(value[0], found["both"][name][0])
+
+
 def test_ablations_have_nothing_to_look_at(tmp_path: Path) -> None:
     trainer = begun(tmp_path, exact_dynamics=True, exact_opponents=True)
     assert not trainer.rounds.examined(trainer.environments.world, draws())
