@@ -43,7 +43,11 @@ _SPEAKER = "--task speaker-listener --evaluate-every 300"
 _ALL = "--capacity 1000000"
 _ONCE = f"--task speaker-listener --updates 1 --learning-rate 0.003 --evaluate-every 600 {_ALL}"
 _SPREAD = "--task spread --learning-rate 0.003 --capacity 50000"
-_MODELLED = "--task speaker-listener --seeds 0 1 2 3 4 --evaluate-every 100 --checkpoint-every 500"
+_OFTEN = "--task speaker-listener --evaluate-every 100 --checkpoint-every 500"
+_MODELLED = f"{_OFTEN} --seeds 0 1 2 3 4"
+#: Five seeds, and ten, on which nothing was chosen.
+_FIVE = f"{_OFTEN} --seeds 20 21 22 23 24 --algorithm aorpo --episodes 800"
+_TEN = f"{_OFTEN} --seeds 20 21 22 23 24 25 26 27 28 29"
 _CLIMB = (
     f"--task climb --seeds {' '.join(map(str, range(20)))} --evaluate-every 1500 "
     "--record-every 300 --checkpoint-every 6000"
@@ -74,18 +78,17 @@ RUNS = {
     "spread-aorpo": (
         f"--task spread --algorithm aorpo --seeds 0 1 2 --episodes 600 --evaluate-every 150 {_FREE}"
     ),
-    "speaker-listener-aorpo": f"{_MODELLED} --algorithm aorpo --episodes 2000 {_FREE}",
-    "speaker-listener-aorpo-exact-dynamics": (
-        f"{_MODELLED} --algorithm aorpo --episodes 800 --model.exact-dynamics {_FREE}"
-    ),
-    "speaker-listener-aorpo-exact": (
-        f"{_MODELLED} --algorithm aorpo --episodes 600 --model.exact-dynamics "
-        f"--model.exact-opponents {_FREE}"
-    ),
+    "speaker-listener-aorpo": f"{_TEN} --algorithm aorpo --episodes 2000",
+    "speaker-listener-aorpo-exact-dynamics": f"{_FIVE} --model.exact-dynamics",
+    "speaker-listener-aorpo-exact": f"{_FIVE} --model.exact-dynamics --model.exact-opponents",
+    "speaker-listener-aorpo-all-real": f"{_FIVE} --model.scheme all-real",
     "speaker-listener-aordpg": f"{_MODELLED} --algorithm aordpg --episodes 800",
     "speaker-listener-maddpg-30": f"{_MODELLED} --algorithm maddpg --updates 30 --episodes 800",
     "speaker-listener-masac-30": (
-        f"{_MODELLED} --algorithm masac --updates 30 --alpha-rate 0.003 --episodes 2000 {_FREE}"
+        f"{_TEN} --algorithm masac --updates 30 --alpha-rate 0.003 --episodes 2500"
+    ),
+    "speaker-listener-masac-30-short": (
+        f"{_TEN} --algorithm masac --updates 30 --alpha-rate 0.003 --episodes 2000 --capacity 5000"
     ),
     "scheduling-masac-1": (
         "--task scheduling --seeds 0 1 2 --episodes 10000 --evaluate-every 1000 --capacity 50000 "

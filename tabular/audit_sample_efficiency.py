@@ -35,7 +35,8 @@ PUBLISHED: Pairs = (
 )
 EQUAL: Pairs = (
     (AORPO, "speaker-listener-masac-30"),
-    (AORPO, "speaker-listener-masac-short"),
+    (AORPO, "speaker-listener-masac-30-short"),
+    (AORPO, "speaker-listener-masac-penalty"),
     (AORDPG, "speaker-listener-maddpg-30"),
 )
 #: Settings that do not change what is learned in an episode, or that the text names.
@@ -133,12 +134,13 @@ def _claim(
     return Claim(name, statement, _SOURCE, "tested" if holds else "open", evidence)
 
 
-def label(run: GreedyRun) -> str:
-    """The algorithm, its updates and how many seeds."""
-    updates = run.rounds[0]
+def label(run: GreedyRun, beside: GreedyRun | None = None) -> str:
+    """The algorithm, its updates, how many seeds, and its replay where ``beside`` has another."""
+    updates, replay = run.rounds[0], run.settings.get("capacity")
+    other = replay if beside is None else beside.settings.get("capacity")
     return (
         f"{_algorithm(run)} ({updates} update{'s' if updates > 1 else ''} a round, "
-        f"{run.returns.shape[1]} seeds)"
+        f"{'' if replay == other else f'replay of {replay:,}, '}{run.returns.shape[1]} seeds)"
     )
 
 
@@ -149,7 +151,7 @@ def _algorithm(run: GreedyRun) -> str:
 def _doubts(each: Duel) -> list[str]:
     """What of the claim the pair does not show."""
     found = []
-    base = label(each.base)
+    base = label(each.base, each.run)
     if each.first is None:
         found.append(f"{GOAL} was not reached")
     elif not each.sooner:
@@ -170,7 +172,7 @@ def _brief(each: Duel) -> str:
     base = each.base_at[0]
     return (
         f"{label(each.run)} to {GOAL} in {first(each.first, each.run.until)} episodes, "
-        f"{label(each.base)} in {first(each.base_first, each.base.until)}; "
+        f"{label(each.base, each.run)} in {first(each.base_first, each.base.until)}; "
         f"{_interval(each.at[1])} after {each.at[0]:,} against {_interval(base[1])} after "
         f"{base[0]:,}"
     )
@@ -193,7 +195,7 @@ def _words(each: Duel, *, third: bool) -> str:
         goal = f"; goal of 1/{TIMES} of the episodes: {state[each.a_third]}"
     differing = [key for key in _differing(each) if key not in BOOKKEEPING]
     return (
-        f"{label(each.run)} against {label(each.base)}: a mean of {GOAL} first "
+        f"{label(each.run)} against {label(each.base, each.run)}: a mean of {GOAL} first "
         f"{reached(each.run, each.first)} against {reached(each.base, each.base_first)} episodes"
         f"{ratio} (evaluated every {each.run.every:,} and {each.base.every:,}){goal}; by "
         f"{MOMENT:,} episodes {mean(each.at)} against {' and '.join(map(mean, each.base_at))}, "

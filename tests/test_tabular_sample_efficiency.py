@@ -24,7 +24,7 @@ from tabular.training_record import read_object
 
 #: Greedy return of a seed after some episodes.
 Curve = Callable[[int, int], float]
-ONCE, EQUAL, SHORT = (f"speaker-listener-masac-{x}" for x in ("1", "30", "short"))
+ONCE, EQUAL, SHORT = (f"speaker-listener-masac-{x}" for x in ("1", "30", "penalty"))
 MADDPG = "speaker-listener-maddpg-1"
 ROOT = Path(__file__).parents[1]
 
@@ -44,6 +44,7 @@ def write(
     length: int = 2000,
     seeds: int = 5,
     calls: int | None = None,
+    capacity: int = 15_000,
     **more: Any,
 ) -> Path:
     """A record as training writes it; calls: of each agent by the end, None for model-free."""
@@ -60,6 +61,7 @@ def write(
         "updates": updates,
         "update_every": 100,
         "evaluate_every": every,
+        "capacity": capacity,
         "learner": learner,
     }
     manifest = {"settings": settings, "seeds": numbers, "versions": {"torch": "9.8.7"}}
@@ -222,6 +224,15 @@ def test_only_what_a_row_is_about_is_judged(tmp_path: Path) -> None:
     claims = by_id(tmp_path)
     assert claims["published"].status == "open"
     assert "no sooner than MADDPG (1 update a round, 3 seeds)" in claims["published"].summary
+
+
+def test_another_replay_is_named(tmp_path: Path) -> None:
+    planted(tmp_path)
+    write(tmp_path, f"{EQUAL}-short", learns(1600), updates=30, capacity=5_000)
+    claim = by_id(tmp_path)["equal"]
+    assert "MASAC (30 updates a round, 5 seeds) in 1,500" in claim.summary
+    assert "MASAC (30 updates a round, replay of 5,000, 5 seeds) in 1,500" in claim.summary
+    assert pair(claim, f"{EQUAL}-short")["judged"]
 
 
 def test_equal_updates_are_looked_up(tmp_path: Path) -> None:
