@@ -76,7 +76,8 @@ RUNS = {
     "climb-masac": f"{_CLIMB} --algorithm masac {_FREE}",
     "climb-aorpo": f"{_CLIMB} --algorithm aorpo {_FREE}",
     "spread-aorpo": (
-        f"--task spread --algorithm aorpo --seeds 0 1 2 --episodes 600 --evaluate-every 150 {_FREE}"
+        "--task spread --algorithm aorpo --seeds 0 1 2 --episodes 900 --updates 30 "
+        "--learning-rate 0.001 --capacity 30000 --model.refit 3750 --evaluate-every 150"
     ),
     "speaker-listener-aorpo": f"{_TEN} --algorithm aorpo --episodes 2000",
     "speaker-listener-aorpo-exact-dynamics": f"{_FIVE} --model.exact-dynamics",
