@@ -44,7 +44,7 @@ def laws(
     if not isinstance(policies.head, Categorical):
         raise InputError("policies: do not choose at random, so there are no options to sum over")
     if inferring is None:
-        weights, asked, seen = observations.new_ones(1, 1, 1, 1).double(), policies, observations
+        weights, asked, seen = torch.ones(1, policies.shape.agents, 1, 1), policies, observations
     else:
         if _combinations(policies) > MOST:
             raise InputError(
@@ -61,8 +61,8 @@ def laws(
     found = []
     for agent, space in enumerate(policies.shape.spaces):
         assert isinstance(space, Choices)  # as the head is categorical
-        weight = weights[:, agent if inferring is not None else 0]
-        found.append((joint(each[:, agent], space) * weight.unsqueeze(-1)).sum(1))
+        weight = weights[:, agent].to(each).unsqueeze(-1)
+        found.append((joint(each[:, agent], space) * weight).sum(1))
     return tuple(found)
 
 
@@ -95,7 +95,7 @@ def _inferred(policies: Policies, inferring: OpponentModels, seen: Tensor) -> tu
 
 def _combinations(policies: Policies) -> int:
     """What all others of an agent may do at once, of the agent for which that is most."""
-    sizes = [len(list(product(*_places(space)))) for space in policies.shape.spaces]
+    sizes = [prod(map(len, _places(space))) for space in policies.shape.spaces]
     return max(prod(sizes) // size for size in sizes)
 
 

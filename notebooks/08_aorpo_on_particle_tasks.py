@@ -114,9 +114,10 @@ compared(EQUAL, 1000)
 # No setting was chosen on these ten seeds; AORPO's were chosen on seeds 0, 1 and 3. Which seeds get
 # stuck, and for how long, decides such numbers: a stuck speaker has one word for two of the
 # landmarks. With a short replay MASAC's quick seeds are as quick as AORPO's, and more of the others
-# stay stuck for long. So what AORPO adds at equal updates is not a faster start but fewer stuck
-# seeds: in the end none of its ten is (`evaluation.json`). All share the first 300 episodes, before
-# words mean anything. The goal that was set, AORPO there in a third of MASAC's episodes, is missed.
+# stay stuck for long; ten seeds do not tell the means apart. In the end one of MASAC's with the
+# long replay is stuck, and none of the other twenty (`evaluation.json`). All share the first 300
+# episodes, before words mean anything. The goal that was set, AORPO there in a third of MASAC's
+# episodes, is missed.
 
 # %% [markdown]
 # **What holds AORPO back.** Five of the seeds with the world itself in the place of the learned

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bounds.numbers import Array, InputError
-from tabular.run_record import EPISODE, read
+from tabular.run_record import normalised, read
 from tabular.training_record import read_object
 
 #: Where this project's own records are; they are no part of an installed package.
@@ -65,11 +65,8 @@ class GreedyRun:
 
     @property
     def normalised(self) -> float:
-        """Normalised agent interactions of the whole run, mean over seeds.
-
-        (n · steps + calls)/n/25, where a run has 25 steps an episode.
-        """
-        return self.length + float(self.calls.mean()) / self.agents / EPISODE
+        """Normalised agent interactions of the whole run, mean over seeds."""
+        return float(normalised(self.length, self.calls.mean(), self.agents))
 
     def first(self, least: float) -> int | None:
         """The first evaluation, by its episode, whose mean over seeds is at least ``least``."""

@@ -75,7 +75,12 @@ class Record:
         agents = calls.shape[-1]
         total = calls.sum(-1).mean(1)
         along = np.interp(episodes, [0, *moments], [0.0, *total])
-        return np.asarray(episodes + along / agents / EPISODE)
+        return np.asarray(normalised(episodes, along, agents))
+
+
+def normalised(episodes: Any, calls: Any, agents: int) -> Any:
+    """Normalised agent interactions, (n · steps + calls)/n/25, of episodes of 25 steps."""
+    return episodes + calls / agents / EPISODE
 
 
 def read(folder: Path) -> Record:

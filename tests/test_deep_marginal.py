@@ -47,18 +47,19 @@ def team(
 def plainly(found: Policies, inferring: OpponentModels, seen: Tensor) -> list[Tensor]:
     """The sum by a loop over every run, agent, row and joint option."""
     shape, width = found.shape, found.shape.action_width
+    spaces = [space for space in shape.spaces if isinstance(space, Choices)]
     agents = shape.agents
     about = inferring.opponents.probabilities(seen.unsqueeze(3).expand(-1, -1, -1, agents, -1))
     laws = []
-    for i, space in enumerate(shape.spaces):
+    for i, space in enumerate(spaces):
         others = [j for j in range(agents) if j != i]
-        every = [list(product(*map(range, shape.spaces[j].sizes))) for j in others]  # type: ignore[union-attr]
-        law = torch.zeros(len(RUNS), ROWS, prod(space.sizes), dtype=torch.float64)  # type: ignore[union-attr]
+        every = [list(product(*map(range, spaces[j].sizes))) for j in others]
+        law = torch.zeros(len(RUNS), ROWS, prod(space.sizes), dtype=torch.float64)
         for run, row, acted in product(range(len(RUNS)), range(ROWS), product(*every)):
             chance, told = 1.0, torch.zeros(agents - 1, width, dtype=torch.float64)
             for place, (j, picks) in enumerate(zip(others, acted, strict=True)):
                 start = 0
-                for size, pick in zip(shape.spaces[j].sizes, picks, strict=True):  # type: ignore[union-attr]
+                for size, pick in zip(spaces[j].sizes, picks, strict=True):
                     chance *= about[run, i, row, j, start + pick].item()
                     told[place, start + pick] = 1
                     start += size
@@ -66,7 +67,7 @@ def plainly(found: Policies, inferring: OpponentModels, seen: Tensor) -> list[Te
             with torch.no_grad():
                 said = found.stack(asked.expand(len(RUNS), agents, 1, -1).contiguous())
             logits = said.reshape(len(RUNS), agents, -1)[run, i]
-            parts = logits[: space.width].split(space.sizes)  # type: ignore[union-attr]
+            parts = logits[: space.width].split(space.sizes)
             joint = [prod(p) for p in product(*(part.softmax(0).tolist() for part in parts))]
             law[run, row] += chance * torch.tensor(joint, dtype=torch.float64)
         laws.append(law)
