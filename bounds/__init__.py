@@ -14,9 +14,9 @@ Notation (Zhang et al., IJCAI 2021, Section 4). Agents 1..n, ego agent i, oppone
 Fraction(19, 50)
 """
 
-from bounds.bound import Bound
-from bounds.numbers import InputError
-from bounds.profile import ErrorProfile
-from bounds.published import BOUNDS, find, names
+from bounds.formula.bound import Bound
+from bounds.formula.error_profile import ErrorProfile
+from bounds.library.published import BOUNDS, find, names
+from bounds.shared.numbers import InputError
 
 __all__ = ["BOUNDS", "Bound", "ErrorProfile", "InputError", "find", "names"]

@@ -1,5 +1,5 @@
 import sys
 
-from deep.cli import main
+from deep.commands.main import main
 
 sys.exit(main())

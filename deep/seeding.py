@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from bounds.numbers import InputError, whole
+from bounds.shared.numbers import InputError, whole
 
 
 @dataclass(frozen=True, eq=False)

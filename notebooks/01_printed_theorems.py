@@ -36,17 +36,17 @@ import numpy as np
 import show
 
 from bounds import ErrorProfile, find
-from bounds.files import write_json
-from bounds.plots import curve, new_figure
-from bounds.proofs import theorem1_from_coupling, theorem2_from_coupling
+from bounds.proofs.theorems import theorem1_from_coupling, theorem2_from_coupling
+from bounds.shared.figures import curve, new_figure
+from bounds.shared.files import write_json
 from tabular import verify
-from tabular.case import Case
-from tabular.casefile import case_json, parse_case
-from tabular.catalogue import find as game
-from tabular.check import check
-from tabular.cli import main as tabular
-from tabular.extremal import latch
-from tabular.perturb import perturbed_case
+from tabular.cases.case import Case
+from tabular.cases.check import check
+from tabular.cases.files import case_json, parse_case
+from tabular.cases.perturb import perturbed_case
+from tabular.commands.main import main as tabular
+from tabular.extremal.latch_and_lanes import latch
+from tabular.games.catalogue import find as game
 
 CERTIFICATES = Path("data/audit/certificates")
 

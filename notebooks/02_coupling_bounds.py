@@ -29,19 +29,19 @@ import numpy as np
 import show
 
 from bounds import ErrorProfile, find
-from bounds.plots import curve, new_figure
+from bounds.shared.figures import curve, new_figure
 from tabular import verify
-from tabular.audit_games import random_batches
-from tabular.audit_theory import independent_form
-from tabular.branched_supremum import supremum
-from tabular.check import check
-from tabular.divergence import profile as profile_of
-from tabular.extremal import clock, lanes, lanes_with_exploration, latch
-from tabular.extremal_branched import ages
-from tabular.extremal_joint import joint_latch, joint_profile
-from tabular.extremal_shift import turns
-from tabular.live_branches import Setting
-from tabular.plots import as_float
+from tabular.audit.games import random_batches
+from tabular.audit.rows.coupling_attained import independent_form
+from tabular.cases.check import check
+from tabular.cases.errors import profile as profile_of
+from tabular.cases.figures import as_float
+from tabular.extremal.ages import ages
+from tabular.extremal.joint_policies import joint_latch, joint_profile
+from tabular.extremal.latch_and_lanes import clock, lanes, lanes_with_exploration, latch
+from tabular.extremal.lengths_supremum import supremum
+from tabular.extremal.lengths_upper_bound import Setting
+from tabular.extremal.turns import turns
 
 # %% [markdown]
 # ## The recursion

@@ -27,11 +27,11 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
 from bounds import ErrorProfile, find
-from bounds.allocation import allocate, evaluated, paper_rule, pareto
-from bounds.planner import curves, plan, sensitivity
-from bounds.plots import curve, new_figure
-from bounds.proofs import sup_form_is_monotone_in_k
-from bounds.proofs_planner import expected_form_has_no_inner_optimum
+from bounds.planning.opponent_lengths import allocate, evaluated, paper_rule, pareto
+from bounds.planning.rollout_length import curves, plan, sensitivity
+from bounds.proofs.rollout_length import expected_form_has_no_inner_optimum
+from bounds.proofs.theorems import sup_form_is_monotone_in_k
+from bounds.shared.figures import curve, new_figure
 
 # %% [markdown]
 # ## The branch length $k$

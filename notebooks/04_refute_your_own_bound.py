@@ -13,7 +13,7 @@
 #
 # You have a bound on the discrepancy of returns, from a paper or from your own notes. Is it valid?
 # The games of notebook 2 attain what the errors can cost, so they are what a bound has to survive.
-# This notebook puts bounds, written as text, before `tabular.refuter`. It answers
+# This notebook puts bounds, written as text, before `tabular.search.refute`. It answers
 #
 # - *refuted*, with an exact game that breaks the bound, which a checker of 200 lines accepts;
 # - *valid*, with a proof that the bound is nowhere below a coupling bound;
@@ -31,14 +31,14 @@ import numpy as np
 import show
 
 from bounds import BOUNDS, ErrorProfile, InputError, find
-from bounds.expression import written_bound
-from bounds.looseness import heat_map, table
-from bounds.plots import curve, new_figure
+from bounds.figures.looseness import heat_map, table
+from bounds.formula.expression import written_bound
+from bounds.shared.figures import curve, new_figure
 from tabular import verify
-from tabular.audit_games import random_batches
-from tabular.check import check
-from tabular.cli import main as tabular
-from tabular.refuter import refute
+from tabular.audit.games import random_batches
+from tabular.cases.check import check
+from tabular.commands.main import main as tabular
+from tabular.search.refute import refute
 
 # %% [markdown]
 # ## Theorem 2, as printed

@@ -23,11 +23,18 @@ import numpy as np
 import show
 from matplotlib.figure import Figure
 
-from bounds.plots import curve, new_figure
-from tabular.catalogue import find
-from tabular.grid_games import GOALS, GRID_STEPS, SIDE
-from tabular.logit import logit_equilibrium
-from tabular.nash_q_grid import (
+from bounds.shared.figures import curve, new_figure
+from tabular.audit.figures_nash import (
+    climb_rates,
+    climb_soft,
+    climb_surfaces,
+    joint_optimal_paths,
+    stage_game_conditions,
+)
+from tabular.equilibria.logit_stage import logit_equilibrium
+from tabular.games.catalogue import find
+from tabular.games.grid import GOALS, GRID_STEPS, SIDE
+from tabular.nash_q.grid_games import (
     equilibrium_table,
     greedy,
     learn,
@@ -35,14 +42,7 @@ from tabular.nash_q_grid import (
     start,
     third_equilibrium,
 )
-from tabular.plots_nash import (
-    climb_rates,
-    climb_soft,
-    climb_surfaces,
-    joint_optimal_paths,
-    stage_game_conditions,
-)
-from tabular.soft_nash import team
+from tabular.soft_q.nash_limit_holds import team
 
 # %% [markdown]
 # ## How fast Nash Q-values come
@@ -240,7 +240,7 @@ show.table(["temperature α", "probability of the stag"], list(zip(temperatures,
 # %% [markdown]
 # ## Climb
 #
-# The paper's Climb, in the closed form of `tabular/climb.py`, of which the ledger's row
+# The paper's Climb, in the closed form of `tabular/games/climb.py`, of which the ledger's row
 # `climb-unique-equilibrium` proves that the marked landmark is each state's only equilibrium.
 
 # %%
@@ -258,8 +258,8 @@ show.figure(climb_soft(), "climb-soft")
 # %% [markdown]
 # Nash Q-learning converges too, at γ = 0.95, but the published rate 1/n hardly moves: 1 % of the
 # first error would take it more than $10^{39}$ visits of every pair. Rates that satisfy the
-# theorem's conditions as well and fall more slowly do better (`tabular/nash_q_rates.py`; recorded
-# by `python notebooks/record_nash_q.py climb`). The dotted line is where all start.
+# theorem's conditions as well and fall more slowly do better (`tabular/nash_q/learning_rates.py`;
+# recorded by `python notebooks/record_nash_q.py climb`). The dotted line is where all start.
 
 # %%
 recorded = json.loads(Path("data/nash_q/climb.json").read_text("utf-8"))

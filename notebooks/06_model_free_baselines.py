@@ -25,14 +25,14 @@ import numpy as np
 import show
 import torch
 
-from deep.environments import World
-from deep.plots import learning_curves
+from deep.analysis.figures import learning_curves
+from deep.analysis.statistics import mean
+from deep.envs.batch import World
+from deep.envs.spaces import random_actions
+from deep.envs.tasks import world
 from deep.seeding import streams
-from deep.spaces import random_actions
-from deep.statistics import mean
-from deep.tasks import world
-from tabular.climb import equilibrium
-from tabular.run_record import Record, read
+from tabular.games.climb import equilibrium
+from tabular.records.runs import Record, read
 
 torch.set_num_threads(1)
 DATA = Path("data/training")

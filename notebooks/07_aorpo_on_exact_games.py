@@ -22,15 +22,16 @@ from pathlib import Path
 import numpy as np
 import show
 
-from bounds.deterministic import binned_distance, deterministic_claim
-from bounds.plots import curve, new_figure
-from deep.run import Run, assemble
-from deep.theory import watched
-from deep.theory_run import settings
-from tabular.audit_training import broken, training_claims
-from tabular.measured import USAGES, measured
-from tabular.plots_training import errors, lengths, under_the_bounds
-from tabular.training_record import load
+from bounds.proofs.deterministic_dynamics import binned_distance, deterministic_claim
+from bounds.shared.figures import curve, new_figure
+from deep.analysis.exact_tables import watched
+from deep.analysis.theory_in_the_loop import settings
+from deep.training.run import Run, assemble
+from tabular.audit.rows.adaptive_lengths import training_claims
+from tabular.records.figures import errors, lengths, under_the_bounds
+from tabular.records.theory import load
+from tabular.records.theory_checks import broken
+from tabular.records.theory_row import USAGES, measured
 
 # %% [markdown]
 # ## One moment

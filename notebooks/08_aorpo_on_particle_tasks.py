@@ -29,11 +29,11 @@ import show
 from IPython.display import Image, Markdown
 from matplotlib.figure import Figure
 
-from bounds.plots import curve, new_figure
-from deep.plots import learning_curves
-from deep.statistics import mean
-from tabular.climb import equilibrium
-from tabular.run_record import read
+from bounds.shared.figures import curve, new_figure
+from deep.analysis.figures import learning_curves
+from deep.analysis.statistics import mean
+from tabular.games.climb import equilibrium
+from tabular.records.runs import read
 
 DATA = Path("data/training")
 GOAL = -8.5

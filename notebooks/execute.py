@@ -21,8 +21,8 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
-from bounds.files import write_text
-from bounds.numbers import InputError
+from bounds.shared.files import write_text
+from bounds.shared.numbers import InputError
 
 HERE = Path(__file__).parent
 SCRIPTS = tuple(sorted(HERE.glob("[0-9][0-9]_*.py")))

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bounds.claims import Claim, markdown
-from tabular.audit import run_audit
+from bounds.shared.claims import Claim, markdown
+from tabular.audit.run import run_audit
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "notebooks" / "data" / "audit"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tabular import nash_q_climb, nash_q_record
+from tabular.nash_q import climb as nash_q_climb
+from tabular.nash_q import record as nash_q_record
 
 RECORD = Path(__file__).parent / "data" / "nash_q"
 #: What is recorded for each argument.

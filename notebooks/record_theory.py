@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from bounds.numbers import InputError
-from deep.theory_run import record, verify
-from tabular.training_record import FOLDER
+from bounds.shared.numbers import InputError
+from deep.analysis.theory_in_the_loop import record, verify
+from tabular.records.theory import FOLDER
 
 
 def main(arguments: list[str]) -> int:

@@ -22,15 +22,15 @@ from typing import Any
 
 import torch
 
-from bounds.files import write_text
-from bounds.numbers import InputError
-from deep import checkpoint
-from deep.actor_critic import ActorCritic
-from deep.cli import main
-from deep.drift import drift
-from deep.model_based import ModelBasedRounds
-from deep.run import assemble, reopen, trained
+from bounds.shared.files import write_text
+from bounds.shared.numbers import InputError
+from deep.agents.actor_critic import ActorCritic
+from deep.analysis.drift import drift
+from deep.aorpo.rounds import ModelBasedRounds
+from deep.commands.main import main
 from deep.seeding import streams
+from deep.training import checkpoint
+from deep.training.run import assemble, reopen, trained
 
 DATA = Path(__file__).parent / "data" / "training"
 KEPT = ("manifest.json", "metrics.csv", "summary.json")
@@ -160,7 +160,7 @@ def climb(run: Path, points: int = 41) -> dict[str, Any]:
 
 
 def drifts(run: Path, longest: int = 15, starts: int = 256) -> dict[str, Any]:
-    """Drift of branches by usage of opponents, after training (``deep.drift``), as lists.
+    """Drift of branches by usage of opponents, after training (``deep.analysis.drift``), as lists.
 
     errors, calls: for each usage [seed][ego][k − 1]; opponents [seed][ego][opponent]: the estimates
     that the adaptive usage divides.

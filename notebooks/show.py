@@ -13,8 +13,8 @@ from typing import Any
 
 from IPython.display import Image, Markdown
 
-from bounds.bound import Bound
-from bounds.plots import encoded, save
+from bounds.formula.bound import Bound
+from bounds.shared.figures import encoded, save
 
 FIGURES = Path(__file__).parent / "figures"
 

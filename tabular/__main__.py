@@ -1,5 +1,5 @@
 import sys
 
-from tabular.cli import main
+from tabular.commands.main import main
 
 sys.exit(main())

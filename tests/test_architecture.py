@@ -62,7 +62,13 @@ def test_the_checker_is_short_and_stands_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["bounds.published", "bounds.coupling", "tabular.case", "tabular.check"]
+    "name",
+    [
+        "bounds.library.published",
+        "bounds.library.coupling",
+        "tabular.cases.case",
+        "tabular.cases.check",
+    ],
 )
 def test_imports_are_light(name: str) -> None:
     code = f"import sys, {name}; print({{'torch', 'matplotlib', 'sympy'}} & set(sys.modules) or '')"

@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from bounds.numbers import InputError
+from bounds.shared.numbers import InputError
 from notebooks import show
 from notebooks.execute import SCRIPTS, executed, main, read
 

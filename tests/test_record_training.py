@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import tyro
 
-from deep.cli import Train, commands
-from deep.config import Settings, as_json, check
+from deep.commands.main import Train, commands
+from deep.training.settings import Settings, as_json, check
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 sys.path.insert(0, str(NOTEBOOKS))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bounds.published import find
-from bounds.tree import tree
+from bounds.formula.tree import tree
+from bounds.library.published import find
 
 ROOT = Path(__file__).parents[2]
 SIZE = 10**7

@@ -7,10 +7,10 @@ import pytest
 import torch
 from mpe2 import simple_speaker_listener_v4, simple_spread_v3
 
-from deep.particle import ParticleEnv
-from deep.scenarios import scenario
+from deep.envs.particle import ParticleEnv
+from deep.envs.scenarios import scenario
+from deep.envs.spaces import random_actions
 from deep.seeding import streams
-from deep.spaces import random_actions
 
 STEPS = 25
 MPE2 = {"spread": simple_spread_v3, "speaker-listener": simple_speaker_listener_v4}

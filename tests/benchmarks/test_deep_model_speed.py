@@ -1,8 +1,8 @@
-"""What learned dynamics cost at the paper's settings: the table of ``deep.bench``, one thread."""
+"""Learned dynamics at the paper's settings: table of ``deep.analysis.benchmark``, one thread."""
 
 from typing import Any
 
-from deep import bench as costs
+from deep.analysis import benchmark as costs
 
 
 def test_learned_dynamics(bench: Any) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import torch
 
-from deep.experience import Private
-from deep.learner import Learner, Shape
-from deep.maddpg import Maddpg, maddpg
-from deep.masac import Masac, masac
-from deep.replay import Replay, replay
+from deep.agents.experience import Private
+from deep.agents.learner import Learner
+from deep.agents.maddpg import Maddpg, maddpg
+from deep.agents.masac import Masac, masac
+from deep.data.replay import Replay, replay
+from deep.envs.spaces import Choices, Shape, random_actions
 from deep.seeding import streams
-from deep.spaces import Choices, random_actions
 
 SPREAD = Shape((18, 18, 18), (Choices((5,)),) * 3)
 BATCH, TURNS = 1024, 10

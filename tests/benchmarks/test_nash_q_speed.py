@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tabular.nash_q_grid import learn, published_game
+from tabular.nash_q.grid_games import learn, published_game
 
 RUNS, EPISODES = 100, 5000
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from bounds.allocation import allocate, evaluated, paper_rule
-from bounds.planner import curves
-from bounds.profile import ErrorProfile
-from bounds.published import BOUNDS
-from tabular.refuter import refute
+from bounds.formula.error_profile import ErrorProfile
+from bounds.library.published import BOUNDS
+from bounds.planning.opponent_lengths import allocate, evaluated, paper_rule
+from bounds.planning.rollout_length import curves
+from tabular.search.refute import refute
 
 ROOT = Path(__file__).parents[2]
 PLAN = ["-m", "bounds", "plan", "--gamma", "0.95", "--policy-shift", "0.05", "0.05", "0.05"]

@@ -8,12 +8,12 @@ import numpy as np
 import pygambit
 import pytest
 
-from bounds.numbers import Array
-from tabular.arrays import exact_array
-from tabular.catalogue import find
-from tabular.exploitability import exploitability
-from tabular.shapley import ZeroSumSolution, value_iteration
-from tabular.support_enumeration import Equilibria, support_enumeration
+from bounds.shared.numbers import Array
+from tabular.equilibria.exploitability import exploitability
+from tabular.equilibria.shapley import ZeroSumSolution, value_iteration
+from tabular.equilibria.support_enumeration import Equilibria, support_enumeration
+from tabular.games.arrays import exact_array
+from tabular.games.catalogue import find
 
 GAMES = 10_000
 

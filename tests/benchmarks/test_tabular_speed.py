@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tabular.case import Case, case_at
-from tabular.check import Check, check
-from tabular.perturb import near_dense, perturbed_case
-from tabular.policy import random_policies
-from tabular.random_games import garnet, garnet_arrays
+from tabular.cases.case import Case, case_at
+from tabular.cases.check import Check, check
+from tabular.cases.perturb import near_dense, perturbed_case
+from tabular.games.policy import random_policies
+from tabular.games.random import garnet, garnet_arrays
 
 ROOT = Path(__file__).parents[2]
 ACTIONS = (3, 3)
@@ -66,9 +66,9 @@ def test_a_batch_of_games(bench: Any, compare: Callable[[Callable[[], Any], int]
 SPARSE = """
 import json, time
 import numpy as np
-from tabular.check import check
-from tabular.perturb import perturbed_case
-from tabular.random_games import sparse_garnet
+from tabular.cases.check import check
+from tabular.cases.perturb import perturbed_case
+from tabular.games.random import sparse_garnet
 
 start = time.perf_counter()
 rng = np.random.default_rng(0)

@@ -1,0 +1,1 @@
+"""bounds.shared.command_line."""

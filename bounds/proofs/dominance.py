@@ -1,0 +1,253 @@
+"""Proving that a bound is never below a coupling bound, so that it is valid.
+
+The bound and the majorants of the coupling bounds (``bounds.proofs.majorants``) are written in
+variables that are only known to be ≥ 0, and their difference is brought over one denominator. If no
+coefficient of numerator and denominator is negative, the difference is nowhere negative. Where a
+bound takes a minimum, every branch of it must pass; ``exp``, ``log`` and ``sqrt`` are replaced by
+rational functions on the safe side. A failure says nothing: the bound may still be valid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bounds.formula.bound import Bound
+from bounds.formula.operations import apply
+from bounds.formula.tree import tree
+from bounds.proofs.majorants import OutOfReachError, Region, covers, steps_power
+
+#: Branches of minima and maxima that are tried before the proof is given up.
+MAX_BRANCHES = 300
+#: Largest whole exponent that is multiplied out, and largest degree of what is.
+MAX_POWER = 12
+MAX_DEGREE = 60
+#: Terms that a difference may have when multiplied out.
+MAX_TERMS = 20_000
+
+
+@dataclass(frozen=True)
+class Dominance:
+    """Whether a bound was proved to dominate, and the steps: which majorant in which region."""
+
+    holds: bool
+    steps: tuple[str, ...]
+
+
+def dominates(bound: Bound) -> Dominance:
+    """Whether ``bound`` is proved to be at least a coupling bound on the whole parameter box."""
+    node = tree(bound)
+    steps: list[str] = []
+    budget = [MAX_BRANCHES]
+    for single in (True, False):  # one agent, two agents or more
+        passed = (_passes(node, cover, budget) for cover in covers(bound, single))
+        found = next(filter(None, passed), None)
+        if found is None:
+            return Dominance(False, ())
+        steps += found
+    return Dominance(True, tuple(dict.fromkeys(steps)))
+
+
+def _passes(node: Any, cover: tuple[Region, ...], budget: list[int]) -> list[str]:
+    """The steps that prove the claim in every region of ``cover``; empty where one is missing."""
+    steps: list[str] = []
+    for region in cover:
+        used: list[str] = []
+        try:
+            if not _dominates(node, region, used, budget):
+                return []
+        except OutOfReachError:
+            return []
+        steps += [f"{region.name}: at least {name}" for name in used]
+    return steps
+
+
+def _dominates(node: Any, region: Region, used: list[str], budget: list[int]) -> bool:
+    """Whether ``node`` is at least one of the majorants everywhere in ``region``."""
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise OutOfReachError
+    path = _first_choice(node)
+    if path is not None:
+        options, all_must = _options(node, path, region)
+        test = all if all_must else any
+        return bool(options) and test(
+            _dominates(_replaced(node, path, option), region, used, budget) for option in options
+        )
+    if sum(_degrees(node)) > MAX_DEGREE:
+        raise OutOfReachError
+    value = _rational(node, region.atoms) * region.scale
+    for name, majorant in region.majorants:
+        if nonnegative(value - region.atoms["span"] * majorant):
+            used.append(name)
+            return True
+    return False
+
+
+def nonnegative(expression: Any) -> bool:
+    """Whether a rational function of non-negative symbols has no negative coefficient."""
+    import sympy
+
+    top, bottom = sympy.fraction(sympy.together(expression))
+    symbols = sorted(expression.free_symbols, key=str)
+    if not symbols:
+        return bool(expression >= 0)
+    try:
+        over, under = sympy.Poly(top, *symbols), sympy.Poly(bottom, *symbols)
+    except sympy.PolynomialError:
+        return False
+    if len(over.terms()) > MAX_TERMS:
+        return False
+    if over.is_zero:
+        return True
+    signs = {bool(c > 0) for p in (over, under) for c in p.coeffs()}
+    return len(signs) == 1
+
+
+# --- the tree as a rational function of the atoms ------------------------------------------------
+
+
+def _degrees(node: Any) -> tuple[int, int]:
+    """About the degrees of numerator and denominator of a tree, before anything cancels."""
+    if not isinstance(node, list):
+        return (1, 1) if node.isidentifier() else (0, 0)
+    if node[0] == "**":
+        top, bottom = _degrees(node[1])
+        power = (
+            int(abs(float(node[2]))) if not isinstance(node[2], list) and _is_whole(node[2]) else 2
+        )
+        return top * power, bottom * power
+    (n1, d1), *rest = map(_degrees, node[1:])
+    for n2, d2 in rest:
+        if node[0] == "*":
+            n1, d1 = n1 + n2, d1 + d2
+        elif node[0] == "/":
+            n1, d1 = n1 + d2, d1 + n2
+        else:
+            n1, d1 = max(n1 + d2, n2 + d1), d1 + d2
+    return n1, d1
+
+
+def _is_whole(text: str) -> bool:
+    return text.lstrip("-").isdigit()
+
+
+def _rational(node: Any, atoms: dict[str, Any]) -> Any:
+    import sympy
+
+    if not isinstance(node, list):
+        if node.isidentifier() and node not in atoms:
+            raise OutOfReachError
+        return atoms[node] if node in atoms else sympy.Rational(node)
+    if node[0] == "**":
+        return _power(node[1], node[2], atoms)
+    if node[0] not in ("+", "-", "*", "/"):
+        raise OutOfReachError
+    return apply(node[0], *(_rational(part, atoms) for part in node[1:]))
+
+
+def _power(base: Any, exponent: Any, atoms: dict[str, Any]) -> Any:
+    """base^(a k + b) for whole a and b: baseᵇ (baseᵏ)ᵃ, with baseᵏ one more variable, W for γ."""
+    import sympy
+
+    k = sympy.Symbol("k")
+    plain = sympy.expand(_rational(exponent, {name: sympy.Symbol(name) for name in (*atoms, "k")}))
+    a, b = plain.coeff(k, 1), plain.coeff(k, 0)
+    known = a.is_Integer and b.is_Integer and sympy.expand(plain - a * k - b) == 0
+    if not known or abs(a) > MAX_POWER or abs(b) > MAX_POWER:
+        raise OutOfReachError
+    if a != 0 and isinstance(base, list) and base[0] == "*":
+        return _power(base[1], exponent, atoms) * _power(base[2], exponent, atoms)
+    value = _rational(base, atoms)
+    steps = 1 if a == 0 else atoms["W"] if base == "gamma" else steps_power(value)
+    return steps**a * value**b
+
+
+# --- minima, maxima and functions ----------------------------------------------------------------
+
+
+def _first_choice(node: Any, path: tuple[int, ...] = ()) -> tuple[int, ...] | None:
+    """Path to the outermost minimum, maximum or function; None where there is none."""
+    if not isinstance(node, list):
+        return None
+    if node[0] not in ("+", "-", "*", "/", "**") or (node[0] == "**" and node[2] == "1/2"):
+        return path
+    found = (_first_choice(part, (*path, i)) for i, part in enumerate(node[1:], start=1))
+    return next((p for p in found if p is not None), None)
+
+
+def _at(node: Any, path: tuple[int, ...]) -> Any:
+    for i in path:
+        node = node[i]
+    return node
+
+
+def _replaced(node: Any, path: tuple[int, ...], part: Any) -> Any:
+    if not path:
+        return part
+    i = path[0]
+    return [*node[:i], _replaced(node[i], path[1:], part), *node[i + 1 :]]
+
+
+def _options(node: Any, path: tuple[int, ...], region: Region) -> tuple[list[Any], bool]:
+    """What may stand at ``path`` instead, and whether all of it must pass or any one is enough.
+
+    Where one operand of a minimum or maximum is the larger everywhere in the region, that settles
+    it. Else a maximum is at least each of its operands, and a minimum is always one of them; where
+    the whole falls as the part grows, the two change places. Functions have rational bounds on
+    either side.
+    """
+    operation, *operands = _at(node, path)
+    rises = _rises(node, path, region)
+    if operation in ("min", "max"):
+        for larger, smaller in (operands, operands[::-1]):
+            if _sign(["-", larger, smaller], region):
+                return [larger if operation == "max" else smaller], True
+        return operands, rises is None or (operation == "max") != rises
+    x = operands[0]
+    below: list[Any]
+    above: list[Any]
+    if operation == "exp":
+        below, above = [["+", "1", x]], [["/", "1", ["-", "1", x]]]
+        if not _sign(["-", "0", x], region):
+            above = []  # eˣ ≤ 1/(1 − x) for x ≤ 0 only
+    elif operation == "log":
+        below, above = [["-", "1", ["/", "1", x]]], [["-", x, "1"]]
+    else:
+        below, above = [x, ["/", ["*", "2", x], ["+", "1", x]]], [["/", ["+", "1", x], "2"]]
+        if not _sign(["-", "1", x], region):
+            below = below[1:]  # √x ≥ x for x ≤ 1 only
+    return ([] if rises is None else below if rises else above), False
+
+
+def _rises(node: Any, path: tuple[int, ...], region: Region) -> bool | None:
+    """Whether the whole grows with the part at ``path``; None where that is not known."""
+    if not path:
+        return True
+    operation, i = node[0], path[0]
+    inner = _rises(node[i], path[1:], region)
+    if inner is None or operation == "**":
+        return None
+    if operation in ("+", "min", "max", "exp", "log", "sqrt"):
+        return inner
+    if operation == "-":
+        return inner if i == 1 else not inner
+    if operation == "*" or i == 1:
+        if _sign(node[3 - i], region):
+            return inner
+        return not inner if _sign(["-", "0", node[3 - i]], region) else None
+    positive = _sign(node[1], region) and _sign(node[2], region)
+    return not inner if positive else None
+
+
+def _sign(node: Any, region: Region) -> bool:
+    """Whether ``node`` is proved to be ≥ 0 in ``region``."""
+    if _first_choice(node) is None:
+        try:
+            return nonnegative(_rational(node, region.atoms))
+        except OutOfReachError:
+            return False
+    parts = [_sign(part, region) for part in node[1:]]
+    if node[0] == "max":
+        return any(parts)
+    return node[0] in ("exp", "sqrt") or (node[0] in ("min", "+", "*", "/") and all(parts))

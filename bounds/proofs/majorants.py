@@ -1,0 +1,225 @@
+r"""Majorants of the coupling bounds: rational functions that are never below one of them.
+
+Normalised and divided by the span, with s = Σε_π, h = Σε_π̂, P = Σ_{j=1..k} γʲ:
+
+- trivial: 1
+- model return: h + γ(h + s + ε_m)/(1 − γ) and h + γ(h + ε_sup)/(1 − γ), the bounds coupling-data
+  and coupling-sup to first order; where h ≤ 1, coupling-sup itself with c̄ ≥ 1 − h; where
+  s + h ≤ 1, coupling-data with κ ≥ 1 − s − h and without positive parts
+- branched return: h + P(h + ε′_m) + γ^{k+1} s/(1 − γ), coupling-expected to first order; with
+  ε_m under π_D, P(h + s + ε_m) in the middle, as real, data and model chain are coupled three at
+  a time; with lengths nⱼ, Σ(nⱼ + 1)ε_π̂ʲ in place of h + P h; where h ≤ 1, coupling-sup itself with
+  c̄ ≥ 1 − h and q ≥ (1 − s)⁺
+
+(the steps are in ``bounds.proofs.theorems``: Weierstrass' inequality, one step loses at most its
+errors, geometric sums). A *region* is a part of the parameter box in which all of them are written
+in variables that are only known to be ≥ 0: γ = g/(1 + g), γᵏ = 1/(1 + w), k = P + d, 2 r_max = span
++ d′, ε_sup = ε_m + f, n = 2 + N, max ε_π̂ = (h + z)/(n − 1), a number in [0, 1) as y/(1 + y). What
+holds there holds at its closed end by continuity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bounds.formula.bound import Bound
+from bounds.formula.expression import names_in
+from bounds.formula.tree import tree
+
+
+class OutOfReachError(Exception):
+    """This way of proving does not know the form at hand."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the parameter box: what each atom is in non-negative variables, and majorants.
+
+    atoms: γ, W = γᵏ, k, and so on, as SymPy expressions. scale: what normalises the bound, 1 − γ or
+    1. majorants: (name, expression), normalised and divided by the span, each valid in all of it.
+    """
+
+    name: str
+    atoms: dict[str, Any]
+    scale: Any
+    majorants: tuple[tuple[str, Any], ...]
+
+
+def steps_power(base: Any) -> Any:
+    """baseᵏ, factor by factor, each factor's k-th power a variable that depends on it alone.
+
+    A factor with coefficients ≥ 0 and a constant of 1 or more is ≥ 1, and so is its power.
+    Raises ``OutOfReachError`` where a factor may be negative.
+    """
+    import sympy
+
+    def power(polynomial: Any) -> Any:
+        constant, factors = sympy.factor_list(polynomial)
+        if constant < 0:
+            raise OutOfReachError
+        result = _of_factor(constant, constant > 1) if constant != 1 else sympy.Integer(1)
+        if 0 < constant < 1:
+            result = 1 / _of_factor(1 / constant, True)
+        for factor, count in factors:
+            coefficients = sympy.Poly(factor).coeffs()
+            if min(coefficients) < 0:
+                raise OutOfReachError
+            result *= (
+                _of_factor(factor, factor.subs(dict.fromkeys(factor.free_symbols, 0)) >= 1) ** count
+            )
+        return result
+
+    top, bottom = sympy.fraction(sympy.cancel(base))
+    return power(top) / power(bottom)
+
+
+def _of_factor(factor: Any, at_least_one: Any) -> Any:
+    import sympy
+
+    variable = sympy.Symbol(f"power of {factor}", nonnegative=True)
+    return 1 + variable if at_least_one else variable
+
+
+def covers(bound: Bound, single: bool) -> Iterator[tuple[Region, ...]]:
+    """Ways to cut the parameter box, simplest first; each covers all of it."""
+    import sympy
+
+    y = sympy.symbols("y1:6", nonnegative=True)
+    known = single or bound.exact_opponents  # no error of opponent models
+
+    def region(name: str, errors: tuple[Any, ...], **small: bool) -> Region:
+        return _region(name, bound, single, errors, **small)
+
+    def unit(i: int) -> Any:
+        return y[i] / (1 + y[i])
+
+    h = 0 if known else y[0]
+    opponents = 0 if single else y[2]
+    yield (region("all settings", (y[1], opponents, h, y[3], y[4])),)
+    model = (unit(3) / (1 + y[4]), unit(3) - unit(3) / (1 + y[4]))  # ε_m ≤ ε_sup ≤ 1
+    shifts = (unit(1), opponents)
+    yield (region("all settings", (*shifts, h, *model)),)
+    near = (*shifts, 0 if known else unit(0), *model)
+    far = (region("sum eps_hat >= 1", (*shifts, 1 + y[0], *model)),)
+    yield (region("sum eps_hat <= 1", near, small_hat=True), *(() if known else far))
+    if bound.about == "branched":
+        yield _shift_cover(region, y, single, known, model)
+        return
+    total = 1 + y[0] + y[1] + y[2]
+    small = (y[1] / total, 0 if single else y[2] / total, 0 if known else y[0] / total, *model)
+    inside = region("errors of actions sum to <= 1", small, small_hat=True, small_sum=True)
+    beyond = tuple(
+        region("errors of actions sum to >= 1", (*errors, *model), small_hat=hat)
+        for errors, hat in _over_one(y, single, known)
+    )
+    yield (inside, *beyond)
+
+
+def _shift_cover(
+    region: Any, y: Any, single: bool, known: bool, model: tuple[Any, Any]
+) -> tuple[Region, ...]:
+    """Σε_π below and above 1, for Σε_π̂ ≤ 1; and Σε_π̂ ≥ 1."""
+    total = 1 + y[1] + y[2]
+    h = 0 if known else y[0] / (1 + y[0])
+    ego = y[1] / (1 + y[1])
+    low = (y[1] / total, 0 if single else y[2] / total)
+    high = (1, 0) if single else (ego, 1 - ego + y[2])
+    parts = [
+        region(
+            "errors of each kind sum to <= 1", (*low, h, *model), small_hat=True, small_shift=True
+        ),
+        region("sum eps_pi >= 1, sum eps_hat <= 1", (*high, h, *model), small_hat=True),
+    ]
+    if not known:
+        free = (ego, 0 if single else y[2], 1 + y[0], *model)
+        parts.append(region("sum eps_hat >= 1", free))
+    return tuple(parts)
+
+
+def _over_one(y: Any, single: bool, known: bool) -> list[tuple[tuple[Any, ...], bool]]:
+    """(ego shift, opponents' shifts, h) with Σε_π + Σε_π̂ ≥ 1, and whether h ≤ 1, in parts."""
+    ego = y[1] / (1 + y[1])
+    if single:
+        return [((1, 0, 0), True)]
+    if known:
+        return [((ego, 1 - ego + y[2], 0), True)]
+    h = y[0] / (1 + y[0])
+    share = y[2] / (1 + y[2])
+    # h ≤ 1 and the shifts make up for the rest; or h ≥ 1 and the shifts are anything
+    missing = 1 - h
+    return [
+        ((missing * share, missing * (1 - share) + y[1], h), True),
+        ((missing + (1 - missing) * share, y[1], h), True),
+        ((ego, y[2], 1 + y[0]), False),
+    ]
+
+
+def _region(
+    name: str,
+    bound: Bound,
+    single: bool,
+    errors: tuple[Any, ...],
+    small_hat: bool = False,
+    small_sum: bool = False,
+    small_shift: bool = False,
+) -> Region:
+    """The region with (ego shift, opponents' shifts, h, ε_m, ε_sup − ε_m) = ``errors``."""
+    import sympy
+
+    used = names_in(tree(bound))
+    ego, opponents, h, e, extra = errors
+    g, span, more, w, d, z, others, ow = sympy.symbols("g S d2 w d z N O", nonnegative=True)
+    gamma, W = g / (1 + g), 1 / (1 + w)
+    s = ego + opponents
+    if "eps_pi_joint" in used:
+        s = sympy.Symbol("j", nonnegative=True)
+    atoms = {
+        "gamma": gamma,
+        "W": W,
+        "k": g * (1 - W) + d,
+        "n": sympy.Integer(1) if single else 2 + others,
+        "span": span,
+        "r_max": (span + more) / 2,
+        "eps_pi_ego": ego,
+        "sum_eps_pi_opp": opponents,
+        "sum_eps_pi": s,
+        "eps_pi_joint": s,
+        "eps_m": e,
+        "eps_m_data": e,
+        "eps_m_sup": e + extra,
+        "sum_eps_hat": h,
+        "max_eps_hat": 0 if single else (h + z) / (1 + others),
+        "sum_n_eps_hat": h + ow,
+    }
+    joint = "eps_pi_joint" in used
+    c, rho = 1 - h, (1 - h) * (1 - e - extra)
+    if bound.about == "branched":
+        P = g * (1 - W)
+        middle = P * ((s + e) if "eps_m_data" in used else e)
+        hats = h + ow if "sum_n_eps_hat" in used else h * (1 + P)
+        form = "coupling with the error under pi_D" if "eps_m_data" in used else "coupling-expected"
+        majorants = [(f"{form} to first order", hats + middle + g * W * s)]
+        if small_hat and not joint:
+            q = 1 - s if small_shift else 0
+            late = W * steps_power(rho)
+            kept = (1 - gamma * rho * late) / (1 - gamma * rho) + late * gamma * q / (1 - gamma * q)
+            majorants.append(("coupling-sup", 1 - (1 - gamma) * c * kept))
+    else:
+        majorants = [
+            ("coupling-data to first order", h + g * (e + s + h)),
+            ("coupling-sup to first order", h + g * (e + extra + h)),
+        ]
+        if small_hat:
+            majorants.append(("coupling-sup", 1 - (1 - gamma) * c / (1 - gamma * rho)))
+        if small_sum and not joint:
+            kept = (1 - gamma - e * gamma) / (1 - gamma * (1 - s - h))
+            majorants.append(("coupling-data without positive parts", 1 - c * kept))
+    majorants.append(("the trivial bound", sympy.Integer(1)))
+    return Region(
+        f"{name}, {'one agent' if single else 'two agents or more'}",
+        atoms,
+        1 - gamma if bound.convention == "unnormalised" else sympy.Integer(1),
+        tuple(majorants),
+    )

@@ -1,0 +1,107 @@
+"""What a trainer does when it is time to learn: a round, as an object that it is composed with.
+
+``ModelFree``: so many times, draw a batch and make a gradient step of all agents. A model-based
+round fits its models, rolls them out and steps on what it made up; whatever it keeps between rounds
+is its own ``state``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from deep.agents.learner import Learner
+from deep.data.replay import Replay
+from deep.envs.batch import World
+from deep.seeding import Streams
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What a trainer lends to a round.
+
+    replay: what was really met. streams: by purpose, of batches "replay" and of gradient steps
+    "update" among them. steps, episodes: of each run, so far. check: stops training with the name
+    of the first of some tensors [run, ...] that is not finite.
+    """
+
+    replay: Replay
+    learner: Learner
+    streams: Mapping[str, Streams]
+    steps: int
+    episodes: int
+    check: Callable[[Mapping[str, Tensor]], None]
+
+
+class Rounds(Protocol):
+    """A kind of round."""
+
+    def learn(self, parts: Parts) -> Iterator[dict[str, Tensor]]:
+        """One round; for every gradient step of the learner what was measured, [run(, agent)].
+
+        What a round measures beside its steps goes with one of them, under names of its own. Work
+        is done while the trainer asks for the next one.
+        """
+
+    def watch(self, state: Any) -> None:
+        """The worlds' states [run, env, ...], before every step."""
+
+    def totals(self) -> dict[str, Tensor]:
+        """What is counted over the whole of training, [run(, agent)], float64."""
+
+    def examined(self, world: World, streams: Streams) -> dict[str, Tensor]:
+        """How wrong what is learned beside the learner is, as only the world can say, [run, agent].
+
+        Nothing is drawn but from ``streams``, and nothing of it comes back into training.
+        """
+
+    def learned(self) -> dict[str, Tensor]:
+        """What is trained beside the learner, [run, ...], by the names of ``state``; not copies."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the next rounds depend on, beyond the ``Parts``; not copies."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Set the rounds to what ``state`` returned, bit for bit."""
+
+
+@dataclass(frozen=True)
+class ModelFree:
+    """``updates`` gradient steps, each on ``batch`` transitions of a run."""
+
+    batch: int
+    updates: int
+
+    def learn(self, parts: Parts) -> Iterator[dict[str, Tensor]]:
+        """See ``Rounds``."""
+        for _ in range(self.updates):
+            batch = parts.replay.sample(parts.streams["replay"], self.batch)
+            yield parts.learner.update(batch, parts.streams["update"])
+
+    def watch(self, state: Any) -> None:
+        """Nothing to look at."""
+        del state
+
+    def totals(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def examined(self, world: World, streams: Streams) -> dict[str, Tensor]:
+        """Nothing."""
+        del world, streams
+        return {}
+
+    def learned(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Nothing to restore."""
+        del state

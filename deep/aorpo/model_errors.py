@@ -1,0 +1,151 @@
+"""ORACLE: how wrong the models of a run are, as only the simulator can say; for the record.
+
+No agent sees any of this. It is measured with the evaluations, in states that the agents meet now
+(times 0, 5, 10, … of an episode in some worlds, actions sampled), and draws from streams of its
+own. Per ego agent i:
+
+- ``oracle_opponent_error``: mean over opponents j and states of D_TV(πʲ(·|oʲ)‖π̂ʲ(·|oʲ)), exact in
+  every state (``deep.opponents.marginal_policies``); where agents choose;
+- ``oracle_opponent_largest``: the same with the largest over the states in the place of their mean,
+  nearer to the paper's ε_π̂ʲ, a maximum over all states;
+- ``compounding_dynamics``: ε_c(k) (``deep.dynamics.compounding_error``) of the dynamics model's
+  mean prediction under the actions of the real trajectory, which are sampled;
+- ``compounding``: ε_c(k) where the opponents' actions are their models' too, in all k steps.
+  Everyone acts greedily, so that a perfect model of a deterministic world is at 0.
+
+Of deterministic dynamics total variation says nothing (ledger row
+``tv-bounds-on-deterministic-dynamics``), so it is not there for T̂.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from deep.agents.policies import Policies
+from deep.dynamics.compounding_error import Acting, compounding, trajectory
+from deep.dynamics.exact import Dynamics, exact, packed
+from deep.envs.batch import World
+from deep.envs.particle import ParticleEnv
+from deep.envs.spaces import Choices
+from deep.nn.action_distributions import joint
+from deep.opponents import marginal_policies as marginal
+from deep.opponents.models import OpponentModels, Opponents
+from deep.seeding import Streams
+
+#: Worlds of a run that are looked at, and the steps between two looks.
+WORLDS, EVERY = 16, 5
+
+
+def of_opponents(
+    opponents: Opponents, policies: Policies, inferring: OpponentModels | None, seen: Tensor
+) -> dict[str, Tensor]:
+    """The two errors of opponents, [run, ego]; empty where there is no exact one.
+
+    seen[run, row, agent, number]: what the agents observe. inferring: see ``marginal.laws``.
+    """
+    if not marginal.enumerable(policies, inferring):
+        return {}
+    agents = seen.shape[2]
+    real = marginal.laws(policies, inferring, seen.transpose(1, 2))
+    believed = opponents.probabilities(every_ego(seen)).double()
+    mean = believed.new_zeros(len(seen), agents, agents)
+    largest = mean.clone()
+    for j, space in enumerate(policies.shape.spaces):
+        assert isinstance(space, Choices)  # as there are laws
+        model = joint(believed[..., j, :], space)  # [run, ego, row, option]
+        each = (model - real[j].unsqueeze(1)).abs().sum(-1) / 2
+        mean[:, :, j], largest[:, :, j] = each.mean(-1), each.amax(-1)
+    others = ~torch.eye(agents, dtype=torch.bool, device=seen.device)
+    return {
+        "oracle_opponent_error": (mean * others).sum(-1) / (agents - 1),
+        "oracle_opponent_largest": (largest * others).sum(-1) / (agents - 1),
+    }
+
+
+def of_branches(
+    world: World,
+    policies: Policies,
+    opponents: Opponents,
+    model: Dynamics,
+    seen: Tensor,
+    states: Tensor | None,
+    k: int,
+    streams: Streams,
+) -> dict[str, Tensor]:
+    """The two compounding errors of branches of k steps, [run, ego].
+
+    seen, states: of ``met``. model: mean predictions.
+    """
+    start, truth = every_ego(seen), exact(world, states)
+    rows = torch.arange(seen.shape[1]).expand(len(seen), seen.shape[2], -1)
+
+    def apart(real: Acting, branch: Acting) -> Tensor:
+        there, here = (
+            trajectory(each, each.begin(rows), start, acting, k, streams)
+            for each, acting in ((truth, real), (model, branch))
+        )
+        return compounding(there, here, world.observation_sizes).value[..., -1]
+
+    sampled = everyone(policies, streams, greedy=False)
+    played: list[Tensor] = []
+
+    def kept(step: int, observations: Tensor) -> Tensor:
+        played.append(sampled(step, observations))
+        return played[-1]
+
+    lengths = torch.full((len(seen), seen.shape[2], seen.shape[2]), k)
+    greedy = everyone(policies, streams, greedy=True)
+    return {
+        "compounding_dynamics": apart(kept, lambda step, _: played[step]),
+        "compounding": apart(greedy, mixed(policies, opponents, lengths, streams)),
+    }
+
+
+def met(
+    world: World, policies: Policies, worlds: int, times: range, streams: Streams
+) -> tuple[Tensor, Tensor | None]:
+    """What the agents meet at these times of an episode, and the states for exact dynamics.
+
+    Observations [run, row, agent, number], rows time by time, and of particle worlds the ``packed``
+    states [run, row, number].
+    """
+    state = world.reset(streams, worlds)
+    seen, states = [], []
+    for time in range(times[-1] + 1):
+        observations = world.observe(state)
+        if time in times:
+            seen.append(observations)
+            if isinstance(world, ParticleEnv):
+                states.append(packed(state))
+        state, _ = world.step(state, policies.act(observations, streams, greedy=False), streams)
+    return torch.cat(seen, 1), torch.cat(states, 1) if states else None
+
+
+def everyone(policies: Policies, streams: Streams, *, greedy: bool) -> Acting:
+    """Everyone's real policy in every ego's branches."""
+
+    def act(_: int, seen: Tensor) -> Tensor:
+        flat = policies.act(seen.flatten(1, 2), streams, greedy)
+        played: Tensor = flat.unflatten(1, seen.shape[1:3])
+        return played
+
+    return act
+
+
+def mixed(policies: Policies, opponents: Opponents, lengths: Tensor, streams: Streams) -> Acting:
+    """Greedy actions, opponent j's by its model before the step lengths[run, ego, j]."""
+    real = everyone(policies, streams, greedy=True)
+
+    def act(step: int, seen: Tensor) -> Tensor:
+        modelled = opponents.best(seen, streams)
+        asked = (step >= lengths)[:, :, None, :, None].to(seen.device)
+        own = torch.eye(seen.shape[3], dtype=torch.bool, device=seen.device)[:, None, :, None]
+        return torch.where(asked | own, real(step, seen), modelled)
+
+    return act
+
+
+def every_ego(seen: Tensor) -> Tensor:
+    """[run, ego, row, agent, number], the same for all egos, of [run, row, agent, number]."""
+    return seen.unsqueeze(1).expand(-1, seen.shape[2], -1, -1, -1).contiguous()

@@ -1,0 +1,158 @@
+"""What a dynamics model predicts: what is asked of a kind of prediction, and what kinds share.
+
+Everything is predicted for all agents at once, given their joint observation and action:
+``deep.dynamics.gaussian_outcomes`` predicts what agents observe as numbers,
+``deep.dynamics.state_outcomes`` the next state where all observe it. A loss is in nats a target,
+and targets are made standard per run by the mean and deviation of the training rows; a target that
+never varied is in no loss and keeps its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from deep.seeding import Streams
+
+
+@dataclass(frozen=True, eq=False)
+class Standard:
+    """Numbers made standard per run. mean, deviation[run, number]; deviation 0: a constant."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(x − mean)/deviation of ``x[run, ..., number]``; constants are divided by 1."""
+        return (x - _beside(self.mean, x)) / _beside(self.divisor, x)
+
+    def back(self, z: Tensor) -> Tensor:
+        """mean + deviation · z, so that a constant comes back exactly."""
+        return _beside(self.mean, z) + _beside(self.deviation, z) * z
+
+    @property
+    def divisor(self) -> Tensor:
+        """The deviation, 1 for constants."""
+        return self.deviation.where(self.deviation > 0, 1.0)
+
+    @property
+    def varies(self) -> Tensor:
+        """1 where a number is no constant, else 0, [run, number]."""
+        return (self.deviation > 0).to(self.mean.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """Numbers z made standard in one way as in another, factor · z + shift, [..., number]."""
+
+    factor: Tensor
+    shift: Tensor
+
+
+def change(old: Standard, new: Standard, known: Tensor) -> Affine:
+    """How to go from ``old`` to ``new``: z → (mean + deviation z − mean')/deviation'.
+
+    As in ``Standard`` a deviation of 0 counts as 1. Where not ``known`` nothing is changed.
+    """
+    factor = old.divisor / new.divisor
+    shift = (old.mean - new.mean) / new.divisor
+    return Affine(factor.where(known, 1.0), shift.where(known, 0.0))
+
+
+def standard(x: Tensor) -> Standard:
+    """The mean and deviation of ``x[run, row, number]`` over the rows, run by run."""
+    runs = [run.double() for run in x]  # by themselves, so that sums are those of a run alone
+    mean = torch.stack([run.mean(0) for run in runs])
+    deviation = torch.stack([run.std(0, correction=0) for run in runs])
+    same = torch.stack([(run == run[:1]).all(0) for run in runs])
+    return Standard(mean.to(x.dtype), deviation.masked_fill(same, 0.0).to(x.dtype))
+
+
+class Outcomes(Protocol):
+    """What the ensemble asks of a kind of prediction.
+
+    said[..., row, number]: the networks' numbers; limits[..., number]: learned beside the networks;
+    targets[..., row, number] are standard where ``scaled`` says so.
+    """
+
+    @property
+    def read(self) -> Sequence[int]:
+        """Which numbers of the flat padded observations, then actions, the networks read."""
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a network has to give."""
+
+    @property
+    def scaled(self) -> Sequence[bool]:
+        """Whether each target is made standard."""
+
+    @property
+    def first_limits(self) -> Sequence[float]:
+        """Numbers learned beside a network, at the start."""
+
+    def targets(self, observations: Tensor, following: Tensor, rewards: Tensor) -> Tensor:
+        """[..., number], not standard, of [..., agent, number] and rewards [..., agent]."""
+
+    def loss(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """What held-out rows are judged by, in nats a target, [...].
+
+        ``weights[..., number]`` is 0 for targets that are constants, else 1.
+        """
+
+    def objective(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """What training goes down, [...], with gradients for ``said`` and ``limits``."""
+
+    def rescale(self, layer: tuple[Tensor, Tensor], limits: Tensor, change: Affine) -> None:
+        """Change the last layer in place so that predictions stay while targets ``change``.
+
+        layer: weights [network, output, unit] and biases [network, 1, output]; limits[network,
+        number].
+        """
+
+    def draw(
+        self, said: Tensor, limits: Tensor, seen: Tensor, scale: Standard, streams: Streams
+    ) -> tuple[Tensor, Tensor]:
+        """Next observations [run, ego, row, agent, number] and rewards [run, ego, row, agent].
+
+        said[run, ego, row, number]; limits[run, ego, row or 1, number]; seen: the observations now;
+        scale: of the targets.
+        """
+
+    def centre(self, said: Tensor, seen: Tensor, scale: Standard) -> tuple[Tensor, Tensor]:
+        """As ``draw`` of said[run, ego, member, row, number], but nothing is drawn.
+
+        Means over the members of numbers and the mixture's likeliest state.
+        """
+
+    def errors(self, said: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Mean squared error of the members' mean, [run, ego], of standard targets."""
+
+    def inside(
+        self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor, share: float
+    ) -> Tensor:
+        """Share of the targets in the members' mixture's central interval, [run, ego].
+
+        said[run, ego, member, row, number], limits[run, ego, member, number], targets[run, 1, row,
+        number], weights[run, 1, number]. It is ``share`` where the mixture is right.
+        """
+
+
+def average(each: Tensor, weights: Tensor) -> Tensor:
+    """Σ w·each / (rows Σ w) over each[..., row, number]; 0 where every weight is 0."""
+    total = (each * weights.unsqueeze(-2)).flatten(-2).mean(-1)
+    return total * (each.shape[-1] / weights.sum(-1).clamp(min=1.0))
+
+
+def present(sizes: Sequence[int], width: int) -> list[int]:
+    """Flat columns of [agent, number], padded to ``width``, that are not padding."""
+    return [width * agent + number for agent, size in enumerate(sizes) for number in range(size)]
+
+
+def _beside(numbers: Tensor, x: Tensor) -> Tensor:
+    """numbers[run, number] for ``x[run, ..., number]``."""
+    return numbers.view(len(numbers), *[1] * (x.ndim - 2), -1)

@@ -1,0 +1,1 @@
+"""tabular.equilibria.stage_equilibria."""

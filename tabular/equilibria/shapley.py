@@ -1,0 +1,127 @@
+"""Zero-sum stochastic games of two agents by Shapley's value iteration.
+
+Shapley (1953), Stochastic games. With V agent 0's values, the stage game of state s is the matrix
+Q[s, a⁰, a¹] = R[s, a] + γ Σ_{s_next} T[s, a, s_next] V[s_next], and
+
+    (𝒯V)[s] = value of Q[s, ·, ·]
+
+is a γ-contraction in the sup norm whose fixed point V* is the value of the game. If every stage is
+solved to within δ, then V_{k+1} of V_k satisfies
+
+    max_s |V_{k+1} − V*| ≤ (γ max_s |V_{k+1} − V_k| + δ) / (1 − γ),
+
+which is the bound that is reported, with δ the largest gap between what the two players' strategies
+guarantee in the last step. Iteration stops when that bound is small, or cannot become smaller.
+
+Floats: the value of an exact zero-sum game may be irrational. ``nash_values`` looks for an exact
+equilibrium near the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, log
+from typing import Any
+
+import numpy as np
+
+from bounds.shared.numbers import Array, InputError
+from bounds.shared.progress import Progress
+from tabular.equilibria.exploitability import Exploitability, stage_payoffs
+from tabular.equilibria.zero_sum_stage import best_guarantee, solve_matrix
+from tabular.games.game import StochasticGame
+from tabular.games.policy import Policies
+
+#: The error at which iteration stops, as a part of the largest possible value.
+TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class ZeroSumSolution:
+    """What value iteration found.
+
+    values: [s], agent 0's; agent 1's are their negatives.
+    policies: optimal strategies of the stage games at these values, [s, a_own] of each agent.
+    error: proved largest distance of ``values`` from the game's, rounding of sums aside.
+    residual: the last step's largest change; iterations: the number of steps.
+    """
+
+    values: Array
+    policies: Policies
+    error: float
+    residual: float
+    iterations: int
+
+
+def is_zero_sum(game: StochasticGame) -> bool:
+    """Whether there are two agents, and one always receives what the other loses."""
+    return game.n == 2 and bool((game.reward[0] == -game.reward[1]).all())
+
+
+def as_float(game: StochasticGame) -> StochasticGame:
+    """The same game in float64."""
+    if not game.is_exact:
+        return game
+    return StochasticGame(
+        game.actions,
+        game.transition.astype(float),
+        game.reward.astype(float),
+        game.initial.astype(float),
+        float(game.gamma),
+        game.name,
+        game.source,
+        game.states,
+    )
+
+
+def contraction_steps(gamma: Any, tolerance: float) -> int:
+    """How many steps of a γ-contraction bring any error below ``tolerance`` of the first one."""
+    if gamma == 0:
+        return 1
+    return max(1, ceil(log(tolerance * (1 - gamma)) / log(gamma)))
+
+
+def value_iteration(
+    game: StochasticGame, tolerance: float = TOLERANCE, bar: Progress | None = None
+) -> ZeroSumSolution:
+    """Shapley's value iteration from V = 0, in floats; ``bar`` shows the iterations.
+
+    ``tolerance`` is the error aimed at as a part of max |R| / (1 − γ). ``InputError`` for games
+    that are not zero-sum.
+    """
+    if not is_zero_sum(game):
+        raise InputError("reward: not zero-sum, or not of two agents; use nash_values.solve")
+    played = as_float(game)
+    gamma = float(played.gamma)
+    aim = tolerance * float(np.abs(played.reward).max()) / (1 - gamma)
+    values = np.zeros(played.n_states)
+    limit = contraction_steps(gamma, tolerance) + 1
+    steps = (bar or Progress()).over(range(1, limit + 1), "Shapley's iteration")
+    iterations = 0
+    for _ in steps:
+        iterations += 1
+        after = best_guarantee(_matrices(played, values))[1]
+        residual = float(np.abs(after - values).max())
+        values = after
+        if gamma * residual / (1 - gamma) <= aim / 2:
+            break
+    last = solve_matrix(_matrices(played, values))
+    # one more step, whose change and gap are known: it gives the bound
+    change = float(np.abs(last.guaranteed - values).max())
+    gap = float((last.conceded - last.guaranteed).max())
+    error = (gamma * change + max(gap, 0.0)) / (1 - gamma)
+    return ZeroSumSolution(last.guaranteed, (last.x, last.y), error, change, iterations + 1)
+
+
+def value_interval(found: Exploitability) -> tuple[Array, Array]:
+    """Bounds on agent 0's value of every state, [s] each, from best responses to any two policies.
+
+    Agent 0's policy earns at least −best[1] and agent 1's concedes at most best[0], so the value
+    lies between; exactly, for exact games.
+    """
+    return -found.best[1], found.best[0]
+
+
+def _matrices(game: StochasticGame, values: Array) -> Array:
+    """Agent 0's stage games, [s, a⁰, a¹]."""
+    return stage_payoffs(game, np.stack([values, -values]))[:, 0]

@@ -1,0 +1,1 @@
+"""tabular.extremal.latch_and_lanes."""

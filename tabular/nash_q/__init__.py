@@ -1,0 +1,1 @@
+"""tabular.nash_q.learning."""

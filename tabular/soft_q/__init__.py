@@ -1,0 +1,1 @@
+"""tabular.soft_q.one_agent."""
