@@ -1,1 +1,1 @@
-"""bounds.shared.command_line."""
+"""The command line `python -m bounds`; no mathematics."""

@@ -1,1 +1,1 @@
-"""bounds.figures."""
+"""Pictures of bounds: over k, the discount or an error, and how loose they are."""

@@ -1,1 +1,1 @@
-"""bounds.proofs.theorems."""
+"""What is proved of the bounds, by algebra that runs, and the prover behind `refute`."""

@@ -1,1 +1,1 @@
-"""bounds.shared."""
+"""What all packages stand on: exact numbers, errors, files, command lines, claims, figures."""

@@ -1,1 +1,1 @@
-"""deep.agents."""
+"""Model-free learners, MASAC and MADDPG: policies, critics, losses, training rounds."""

@@ -1,1 +1,1 @@
-"""deep.analysis."""
+"""What is measured of learners: theory in the loop, drift, statistics, benchmarks."""

@@ -1,1 +1,1 @@
-"""deep.commands."""
+"""The command line `python -m deep`; no mathematics."""

@@ -1,1 +1,1 @@
-"""deep.data."""
+"""Transitions: batches, the replays of real and model transitions, the validation split."""

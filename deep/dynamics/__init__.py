@@ -1,1 +1,1 @@
-"""deep.dynamics.exact."""
+"""Dynamics models: exact ones, ensembles, their prediction heads, fitting and compounding error."""

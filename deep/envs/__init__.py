@@ -1,1 +1,1 @@
-"""deep.envs."""
+"""Worlds to train in: particle tasks, finite games, Climb, and adapters to PettingZoo."""

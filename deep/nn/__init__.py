@@ -1,1 +1,1 @@
-"""deep.nn."""
+"""Networks of all runs, agents and members at once: layers, Adam, action distributions."""

@@ -1,1 +1,1 @@
-"""deep.opponents.models."""
+"""Opponent models: policies learned from actions, their errors, and how far policies move."""

@@ -1,1 +1,1 @@
-"""deep.training."""
+"""A training run: settings, presets, trainer, evaluation, metrics, checkpoints."""

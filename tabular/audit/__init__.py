@@ -1,1 +1,1 @@
-"""tabular.audit.run."""
+"""`make verify`: every claim checked on exact games, and its report."""

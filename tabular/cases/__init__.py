@@ -1,1 +1,1 @@
-"""tabular.cases."""
+"""A case: a game, its model and all policies; exact returns, errors, checks of every bound."""

@@ -1,1 +1,1 @@
-"""tabular.certificates."""
+"""Certificates made from exact games, for `tabular/verify.py` and `verify_soft.py`."""

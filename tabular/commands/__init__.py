@@ -1,1 +1,1 @@
-"""tabular.commands."""
+"""The command line `python -m tabular`; no mathematics."""

@@ -1,1 +1,1 @@
-"""tabular.equilibria.stage_equilibria."""
+"""Nash and logit equilibria of stage games and of whole stochastic games, with their residuals."""

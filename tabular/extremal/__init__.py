@@ -1,1 +1,1 @@
-"""tabular.extremal.latch_and_lanes."""
+"""The worst games: those that attain the coupling bounds, and what more cannot be attained."""

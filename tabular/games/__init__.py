@@ -1,1 +1,1 @@
-"""tabular.games."""
+"""Finite stochastic games: arrays, policies, chains, files, random and named games."""

@@ -1,1 +1,1 @@
-"""tabular.nash_q.learning."""
+"""Nash Q-learning as published: rates, stage equilibria, grid games, Climb, assumptions."""

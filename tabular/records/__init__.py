@@ -1,1 +1,1 @@
-"""tabular.records."""
+"""Recorded runs read back: training, theory in the loop, comparisons over seeds."""

@@ -1,1 +1,1 @@
-"""tabular.search.evolution."""
+"""The search for games that break a bound: breeding, gradient ascent, and the refuter's verdict."""

@@ -1,1 +1,1 @@
-"""tabular.audit.run.rows."""
+"""The rows of the ledger, one subject a file."""
