@@ -251,8 +251,8 @@ show.table(["after 1,000 episodes, mean over seeds", *(f"ego: {ego}" for ego in 
 # error.
 
 # %%
-x, half = record.over_agents("dynamics_inside_50")
-_, most = record.over_agents("dynamics_inside_90")
+x, half = record.over_agents("dynamics_coverage_50")
+_, most = record.over_agents("dynamics_coverage_90")
 figure, axes = new_figure()
 for number, (values, share) in enumerate([(most, 0.9), (half, 0.5)]):
     curve(axes, x, values.mean(1), number, f"in the middle {share:.0%} of the predicted law")

@@ -75,11 +75,11 @@ class Critics:
         than the option's are set to.
         """
         with torch.no_grad():
-            weights, said = self._own_weights, []
+            weights, q = self._own_weights, []
             for options, others in policy.others:
                 kept = own * others.to(own.dtype).unsqueeze(1) - actions
-                said.append(self.stack.options(inputs, self._twice(kept), weights, options))
-            return self._split(torch.cat(said, -1) if len(said) > 1 else said[0])
+                q.append(self.stack.options(inputs, self._twice(kept), weights, options))
+            return self._split(torch.cat(q, -1) if len(q) > 1 else q[0])
 
     @property
     def copied(self) -> Critics:

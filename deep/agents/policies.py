@@ -46,8 +46,8 @@ class Policies:
     def act_alone(self, observations: Tensor, streams: Streams, greedy: bool) -> Tensor:
         """The same, each agent in rows of its own: both are [run, agent, row, number]."""
         with torch.no_grad():
-            said = self.outputs(observations, streams)
-            return self.head.best(said) if greedy else self.head.sample(said, streams)[0]
+            outputs = self.outputs(observations, streams)
+            return self.head.best(outputs) if greedy else self.head.sample(outputs, streams)[0]
 
     @property
     def copied(self) -> Policies:

@@ -26,13 +26,13 @@ import torch
 from torch import Tensor
 
 from bounds.shared.progress import Progress
-from deep.agents.rounds import Parts
+from deep.agents.rounds import RoundInputs
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.data.replay import Replay, replay
 from deep.dynamics.ensemble import DynamicsSettings, Ensemble, ensemble
 from deep.dynamics.fitting import ROWS, Training, quality
 from deep.dynamics.fitting_data import Data, rows_of
-from deep.dynamics.gaussian_outcomes import Numbers
+from deep.dynamics.gaussian_outcomes import GaussianOutcomes
 from deep.envs.batch import Environments
 from deep.envs.spaces import Choices, Shape, random_actions
 from deep.seeding import streams
@@ -113,7 +113,7 @@ def noise(rows: int, shape: Shape = SPREAD, runs: int = 1) -> Replay:
 
 def new() -> Ensemble:
     """The dynamics of one ego agent of one run."""
-    return ensemble(SPREAD, SETTINGS, Numbers(SPREAD), streams([0], "initialise"), egos=1)
+    return ensemble(SPREAD, SETTINGS, GaussianOutcomes(SPREAD), streams([0], "initialise"), egos=1)
 
 
 def rollout(turns: int) -> Row:
@@ -180,9 +180,9 @@ def made(settings: Settings, rows: int = 20_000) -> Trainer:
     return trainer
 
 
-def parts(trainer: Trainer) -> Parts:
+def parts(trainer: Trainer) -> RoundInputs:
     """What its rounds are lent."""
-    return Parts(trainer.replay, trainer.learner, trainer.streams, 0, 0, lambda _: None)
+    return RoundInputs(trainer.replay, trainer.learner, trainer.streams, 0, 0, lambda _: None)
 
 
 def whole_rollout(turns: int) -> Row:

@@ -70,7 +70,7 @@ def drift(
         for name, usage in USAGES.items():
             lengths = usage(errors, k)
             played = mixed(policies, rounds.minds.played, lengths, streams)
-            branch = trajectory(ensemble.central, None, start, played, k, streams)
+            branch = trajectory(ensemble.mean_prediction, None, start, played, k, streams)
             each = compounding(true[:, :, :, : k + 1], branch, world.observation_sizes)
             found[name].append(each.value[..., -1])
             calls[name].append(((k - lengths) * others).sum(-1))

@@ -108,7 +108,7 @@ def train(chosen: Settings) -> Iterator[dict[str, Any]]:
             continue
         # the k that the rounds just done had, not the next epoch's
         k = lengths.linear(before // model.epoch, *model.grow, model.k)
-        means, calls = trainer.averages.means(), rounds.totals()["calls"]
+        means, calls = trainer.averages.means(), rounds.counters()["calls"]
         trainer.averages.clear()
         steps = trainer.environments.world.episode_steps
         for run, cases in enumerate(loop.cases()):

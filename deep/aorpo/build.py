@@ -23,10 +23,10 @@ from deep.agents.masac import Masac
 from deep.aorpo.communication import Communication, interactions
 from deep.aorpo.rounds import Minds, ModelBased, ModelBasedRounds, Usage
 from deep.aorpo.schemes import Scheme, adaptive, all_models, all_real, planned, released
-from deep.data.model_replay import private_replay
+from deep.data.model_replay import model_replay
 from deep.dynamics.ensemble import ensemble, outcomes
 from deep.dynamics.exact import exact
-from deep.dynamics.state_replay import KeptStates, kept_states
+from deep.dynamics.state_replay import StateReplay, state_replay
 from deep.envs.batch import World
 from deep.envs.particle import ParticleEnv
 from deep.envs.spaces import Shape
@@ -118,7 +118,7 @@ def model_based(
             shape.action_width,
             interactions(len(seeds), shape.agents),
         ),
-        private_replay(shape, len(seeds), model.keep * model.rollouts * model.k, dtype, device),
+        model_replay(shape, len(seeds), model.keep * model.rollouts * model.k, dtype, device),
         kept,
         {name: draws(name) for name in ("dynamics", "opponents", "rollouts")},
         learner.policies.stack.parameters.detach().clone(),
@@ -143,7 +143,7 @@ def _real(learner: ActorCritic) -> Opponents:
     return real_opponents(policies.shape, policies.head, policies.outputs)
 
 
-def _kept(model: ModelBased, world: World, layout: Streams, capacity: int) -> KeptStates | None:
+def _kept(model: ModelBased, world: World, layout: Streams, capacity: int) -> StateReplay | None:
     if not (model.exact_dynamics and isinstance(world, ParticleEnv)):
         return None
-    return kept_states(world.reset(layout, 1), capacity)
+    return state_replay(world.reset(layout, 1), capacity)

@@ -26,19 +26,19 @@ from torch import Tensor
 
 from bounds.shared.numbers import InputError, in_range, shown, whole
 from deep.agents.actor_critic import ActorCritic
-from deep.agents.rounds import Parts
+from deep.agents.rounds import RoundInputs
 from deep.aorpo import length_rules as lengths
 from deep.aorpo.communication import Communication
 from deep.aorpo.model_errors import EVERY, WORLDS, met, of_branches, of_opponents
 from deep.aorpo.rollouts import roll
 from deep.aorpo.schemes import Evidence, Scheme
 from deep.data.batch import Batch
-from deep.data.model_replay import PrivateReplay, mixed
+from deep.data.model_replay import ModelReplay, mixed
 from deep.data.replay import Replay
 from deep.dynamics.ensemble import DynamicsSettings, Ensemble
 from deep.dynamics.exact import Dynamics
 from deep.dynamics.fitting import fit
-from deep.dynamics.state_replay import KeptStates
+from deep.dynamics.state_replay import StateReplay
 from deep.envs.batch import World
 from deep.nn.tensors import flat, part, restore_tensors
 from deep.opponents import fitting as opponents_fit
@@ -134,13 +134,13 @@ class ModelBasedRounds:
     minds: Minds
     scheme: Scheme
     communication: Communication
-    made_up: PrivateReplay
-    kept: KeptStates | None
+    model_buffer: ModelReplay
+    kept: StateReplay | None
     streams: Mapping[str, Streams]
     before: Tensor
     fitted: int = -1
 
-    def learn(self, parts: Parts) -> Iterator[dict[str, Tensor]]:
+    def learn(self, parts: RoundInputs) -> Iterator[dict[str, Tensor]]:
         """See the module."""
         counted = self.communication.interactions
         counted.stepped(parts.steps - int(counted.steps[0]))
@@ -149,7 +149,7 @@ class ModelBasedRounds:
             if self.fitted < 0 or parts.steps - self.fitted >= self.settings.refit:
                 measured |= self.fit_dynamics(parts.replay)
                 self.fitted = parts.steps
-            parts.check(self.learned() | measured)
+            parts.check(self.model_state() | measured)
             evidence = self.evidence(parts.replay)
             grown = lengths.linear(
                 parts.episodes // self.settings.epoch, *self.settings.grow, self.settings.k
@@ -198,7 +198,7 @@ class ModelBasedRounds:
     def branch(self, replay: Replay, k: Tensor, n: Tensor) -> None:
         """Roll out branches of k[run, ego] steps, with lengths n[run, ego, opponent]; keep them."""
         settings, streams = self.settings, self.streams["rollouts"]
-        rows = streams.whole(replay.size, self.made_up.shape.agents, settings.rollouts)
+        rows = streams.whole(replay.size, self.model_buffer.shape.agents, settings.rollouts)
         rows = rows.to(replay.rows.device)
         start = replay.batch(rows.flatten(1)).observations.unflatten(1, rows.shape[1:])
 
@@ -219,21 +219,21 @@ class ModelBasedRounds:
             rewards = step.rewards
             ended = rewards.new_zeros(rewards.shape[:3])
             made = Batch(step.observations, step.actions, rewards, step.next_observations, ended)
-            self.made_up.add(made, step.alive)
+            self.model_buffer.add(made, step.alive)
 
-    def drawn(self, parts: Parts) -> Batch:
+    def drawn(self, parts: RoundInputs) -> Batch:
         """A batch for a gradient step: real and made-up transitions, all real while none is."""
         streams = parts.streams["replay"]
-        if bool(self.made_up.added.any()):
-            return mixed(parts.replay, self.made_up, self.batch, self.settings.share, streams)
-        return parts.replay.sample_apart(streams, self.made_up.shape.agents, self.batch)
+        if bool(self.model_buffer.added.any()):
+            return mixed(parts.replay, self.model_buffer, self.batch, self.settings.share, streams)
+        return parts.replay.sample_apart(streams, self.model_buffer.shape.agents, self.batch)
 
-    def watch(self, state: Any) -> None:
+    def observe_state(self, state: Any) -> None:
         """Keep the states that exact dynamics start from."""
         if self.kept is not None:
             self.kept.add(state)
 
-    def totals(self) -> dict[str, Tensor]:
+    def counters(self) -> dict[str, Tensor]:
         """Calls [run, agent] to others so far, and normalised agent interactions [run]."""
         counted = self.communication.interactions
         return {
@@ -241,7 +241,7 @@ class ModelBasedRounds:
             "normalised_interactions": counted.normalised,
         }
 
-    def examined(self, world: World, streams: Streams) -> dict[str, Tensor]:
+    def oracle_metrics(self, world: World, streams: Streams) -> dict[str, Tensor]:
         """ORACLE: ``deep.aorpo.model_errors``, once the dynamics models are in use."""
         minds, policies, times = self.minds, self.learner.policies, range(world.episode_steps)
         if self.fitted < 0:
@@ -251,11 +251,11 @@ class ModelBasedRounds:
         if not self.settings.exact_opponents:
             found |= of_opponents(minds.played, policies, minds.own, seen)
         if minds.ensemble is not None:
-            model, k = minds.ensemble.central, self.settings.k
+            model, k = minds.ensemble.mean_prediction, self.settings.k
             found |= of_branches(world, policies, minds.played, model, seen, states, k, streams)
         return found
 
-    def learned(self) -> dict[str, Tensor]:
+    def model_state(self) -> dict[str, Tensor]:
         """See ``Rounds``."""
         minds = self.minds
         return flat(
@@ -268,10 +268,10 @@ class ModelBasedRounds:
 
     def state(self) -> dict[str, Tensor]:
         """See ``Rounds``."""
-        return self.learned() | flat(
+        return self.model_state() | flat(
             {
                 "interactions": self.communication.interactions.state(),
-                "made_up": self.made_up.state(),
+                "model_buffer": self.model_buffer.state(),
                 "kept": {} if self.kept is None else self.kept.state(),
                 "streams": {name: each.state() for name, each in self.streams.items()},
                 "rounds": {"before": self.before, "fitted": torch.tensor(self.fitted)},
@@ -286,7 +286,7 @@ class ModelBasedRounds:
         if self.minds.ensemble is not None:
             self.minds.ensemble.restore(part(state, "dynamics"))
         self.communication.interactions.restore(part(state, "interactions"))
-        self.made_up.restore(part(state, "made_up"))
+        self.model_buffer.restore(part(state, "model_buffer"))
         if self.kept is not None:
             self.kept.restore(part(state, "kept"))
         for name, each in part(state, "streams").items():

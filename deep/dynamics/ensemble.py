@@ -26,9 +26,9 @@ import torch
 from torch import Tensor
 
 from bounds.shared.numbers import InputError, in_range, whole
-from deep.dynamics.gaussian_outcomes import Numbers
+from deep.dynamics.categorical_outcomes import CategoricalOutcomes
+from deep.dynamics.gaussian_outcomes import GaussianOutcomes
 from deep.dynamics.outcomes import Affine, Outcomes, Standard, change
-from deep.dynamics.state_outcomes import States
 from deep.envs.batch import World
 from deep.envs.climb import ClimbEnv
 from deep.envs.game import GameEnv
@@ -90,16 +90,16 @@ class DynamicsSettings:
 class Ensemble:
     """Learned ``Dynamics``.
 
-    stack: one group of one network for each ego and member, row-major. limits[run, ego · member,
-    number]: what the outcomes learn beside the networks. inputs, scale: of the networks' inputs and
-    targets.
+    stack: one group of one network for each ego and member, row-major. log_variance_bounds[run, ego
+    · member, number]: what the outcomes learn beside the networks. inputs, scale: of the networks'
+    inputs and targets.
     """
 
     shape: Shape
     settings: DynamicsSettings
     outcomes: Outcomes
     stack: Networks
-    limits: Tensor
+    log_variance_bounds: Tensor
     inputs: Standard
     scale: Standard
 
@@ -114,9 +114,13 @@ class Ensemble:
         with torch.no_grad():
             slots = deal(streams, self.egos, self.settings.members, observations.shape[2])
             slots = slots.to(observations.device)
-            said = self._drawn(self.read(observations, actions), slots)
-            limits = self._limits_of(slots // places(self.settings.members, observations.shape[2]))
-            following, rewards = self.outcomes.draw(said, limits, observations, self.scale, streams)
+            outputs = self._drawn(self.read(observations, actions), slots)
+            variance_bounds = self._log_variance_bounds_of(
+                slots // places(self.settings.members, observations.shape[2])
+            )
+            following, rewards = self.outcomes.draw(
+                outputs, variance_bounds, observations, self.scale, streams
+            )
             return memory, following, rewards
 
     def every(self, observations: Tensor, actions: Tensor) -> Tensor:
@@ -130,7 +134,7 @@ class Ensemble:
         They are exact, so total variations of it are too. ``TypeError`` where no states are
         predicted.
         """
-        if not isinstance(self.outcomes, States):
+        if not isinstance(self.outcomes, CategoricalOutcomes):
             raise TypeError("these dynamics predict numbers, not states")
         return self.outcomes.distribution(self.every(observations, actions))
 
@@ -155,9 +159,9 @@ class Ensemble:
         return self.stack.parameters.dtype
 
     @property
-    def central(self) -> Central:
+    def mean_prediction(self) -> MeanPrediction:
         """The same model without chance."""
-        return Central(self)
+        return MeanPrediction(self)
 
     def rescale(self, inputs: Standard, scale: Standard) -> None:
         """Read and predict on other scales, with networks changed so that predictions stay.
@@ -170,8 +174,10 @@ class Ensemble:
             weight, bias = self.stack.layers[0]
             bias[:, 0].add_((weight @ read.shift.unsqueeze(-1)).squeeze(-1))
             weight.mul_(read.factor.unsqueeze(1))
-            said = self._each(change(self.scale, scale, self.scale.deviation > 0), members)
-            self.outcomes.rescale(self.stack.layers[-1], self.limits.flatten(0, 1), said)
+            rescaled = self._each(change(self.scale, scale, self.scale.deviation > 0), members)
+            self.outcomes.rescale(
+                self.stack.layers[-1], self.log_variance_bounds.flatten(0, 1), rescaled
+            )
             for own, new in ((self.inputs, inputs), (self.scale, scale)):
                 own.mean.copy_(new.mean)
                 own.deviation.copy_(new.deviation)
@@ -180,7 +186,7 @@ class Ensemble:
         """Every tensor that later predictions and fits depend on, leading axis [run]; no copies."""
         return {
             "parameters": self.stack.parameters,
-            "limits": self.limits,
+            "log_variance_bounds": self.log_variance_bounds,
             "inputs.mean": self.inputs.mean,
             "inputs.deviation": self.inputs.deviation,
             "scale.mean": self.scale.mean,
@@ -198,18 +204,18 @@ class Ensemble:
         source = torch.zeros(runs, egos, total, dtype=torch.int64, device=x.device)
         source.scatter_(2, slots, torch.arange(rows, device=x.device).expand_as(slots))
         dealt = x.gather(2, source.unsqueeze(-1).expand(-1, -1, -1, width))
-        said = self.stack(dealt.view(runs, self.stack.axes[1], -1, width))
-        said = said.reshape(runs, egos, total, -1)
-        return said.gather(2, slots.unsqueeze(-1).expand(-1, -1, -1, said.shape[-1]))
+        outputs = self.stack(dealt.view(runs, self.stack.axes[1], -1, width))
+        outputs = outputs.reshape(runs, egos, total, -1)
+        return outputs.gather(2, slots.unsqueeze(-1).expand(-1, -1, -1, outputs.shape[-1]))
 
     def _each(self, by_run: Affine, members: int) -> Affine:
         """[run, number] for every network."""
         parts = (x.repeat_interleave(members, 0) for x in (by_run.factor, by_run.shift))
         return Affine(*parts)
 
-    def _limits_of(self, member: Tensor) -> Tensor:
+    def _log_variance_bounds_of(self, member: Tensor) -> Tensor:
         """[run, ego, row, number]: the limits of the member of each row."""
-        each: Tensor = self.limits.unflatten(1, (self.egos, -1))
+        each: Tensor = self.log_variance_bounds.unflatten(1, (self.egos, -1))
         return each.gather(2, member.unsqueeze(-1).expand(-1, -1, -1, each.shape[-1]))
 
     @cached_property
@@ -218,7 +224,7 @@ class Ensemble:
 
 
 @dataclass(frozen=True, eq=False)
-class Central:
+class MeanPrediction:
     """An ensemble's mean prediction (of states: the likeliest) as ``Dynamics`` without chance."""
 
     ensemble: Ensemble
@@ -233,8 +239,8 @@ class Central:
         """All members are evaluated; nothing is drawn."""
         del streams
         model = self.ensemble
-        said = model.every(observations, actions)
-        following, rewards = model.outcomes.centre(said, observations, model.scale)
+        outputs = model.every(observations, actions)
+        following, rewards = model.outcomes.mean_prediction(outputs, observations, model.scale)
         return memory, following, rewards
 
 
@@ -254,7 +260,11 @@ def places(members: int, rows: int) -> int:
 def outcomes(world: World) -> Outcomes:
     """What is predicted of ``world``: next states where all agents observe them, else numbers."""
     shape = Shape(world.observation_sizes, world.spaces)
-    return States(shape) if isinstance(world, GameEnv | ClimbEnv) else Numbers(shape)
+    return (
+        CategoricalOutcomes(shape)
+        if isinstance(world, GameEnv | ClimbEnv)
+        else GaussianOutcomes(shape)
+    )
 
 
 def ensemble(
@@ -275,7 +285,7 @@ def ensemble(
     read, targets = len(predicted.read), len(predicted.scaled)
     sizes = (read, *settings.hidden, predicted.outputs)
     stack = networks(sizes, count, 1, streams, dtype, device)
-    first = torch.tensor(predicted.first_limits, dtype=dtype, device=device)
+    first = torch.tensor(predicted.initial_log_variance_bounds, dtype=dtype, device=device)
     return Ensemble(
         shape,
         settings,

@@ -140,8 +140,8 @@ def fit(
     parts = min(-(-seen.shape[2] // settings.batch), units)
 
     def loss(inputs: Tensor, actions: Tensor) -> Tensor:
-        said = models.stack(inputs).squeeze(2)
-        return -models.head.log_probability(said, actions).mean(-1)
+        outputs = models.stack(inputs).squeeze(2)
+        return -models.head.log_probability(outputs, actions).mean(-1)
 
     def judged() -> Tensor:
         with torch.no_grad():

@@ -210,13 +210,13 @@ def _go_on(run: Run, trainer: Trainer, table: Table, board: Board | None, before
 
             if due(settings.record_every):
                 means = trainer.averages.means()
-                record(means | trainer.rounds.totals())
+                record(means | trainer.rounds.counters())
                 trainer.averages.clear()
                 bar.note(_in_short(means["return"]))
             if due(settings.evaluate_every):
                 found = _evaluated(run, trainer)
                 own = streams(settings.seeds, f"examination after {trainer.episodes}")
-                examined = trainer.rounds.examined(trainer.environments.world, own)
+                examined = trainer.rounds.oracle_metrics(trainer.environments.world, own)
                 record({"evaluation": found.means} | examined)
             if due(settings.checkpoint_every) or trainer.episodes == run.total:
                 trainer.check()
