@@ -173,6 +173,12 @@ def critics(
         width = shape.observation_width + shape.action_width
         read = [a + b for a, b in zip(shape.observation_sizes, actions, strict=True)]
     stack = networks(
-        (width, *hidden, 1), groups, twins * shape.agents // groups, streams, dtype, device, read
+        sizes=(width, *hidden, 1),
+        groups=groups,
+        members=twins * shape.agents // groups,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        inputs=read,
     )
     return Critics(shape, central, experience, stack)

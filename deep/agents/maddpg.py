@@ -101,8 +101,23 @@ def maddpg(
 ) -> ActorCritic:
     """A new learner for the runs of ``streams``, from which it draws its first parameters."""
     policy = head(shape.spaces, device, settings.relaxation, settings.noise)
-    actors = policies(shape, policy, settings.hidden, streams, dtype, device, inference)
+    actors = policies(
+        shape=shape,
+        head=policy,
+        hidden=settings.hidden,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        inference=inference,
+    )
     judges = critics(
-        shape, settings.central, settings.twins, settings.hidden, streams, dtype, device, experience
+        shape=shape,
+        central=settings.central,
+        twins=settings.twins,
+        hidden=settings.hidden,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        experience=experience,
     )
     return actor_critic(settings, actors, judges, Deterministic(settings, actors.copied))

@@ -85,12 +85,12 @@ class Soft:
             own, entropy = policies.head.sample(outputs, streams)
             after = targets.next_inputs(views.next_joint, own, streams)
             return losses.soft_target(
-                views.rewards,
-                views.terminated,
-                targets(after),
-                entropy,
-                self.alpha,
-                self.settings.gamma,
+                rewards=views.rewards,
+                terminated=views.terminated,
+                next_q=targets(after),
+                next_entropy=entropy,
+                alpha=self.alpha,
+                gamma=self.settings.gamma,
             )
 
     def policy_loss(
@@ -138,9 +138,24 @@ def masac(
 ) -> ActorCritic:
     """A new learner for the runs of ``streams``, from which it draws its first parameters."""
     policy = head(shape.spaces, device, settings.relaxation)
-    actors = policies(shape, policy, settings.hidden, streams, dtype, device, inference)
+    actors = policies(
+        shape=shape,
+        head=policy,
+        hidden=settings.hidden,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        inference=inference,
+    )
     judges = critics(
-        shape, settings.central, 2, settings.hidden, streams, dtype, device, experience
+        shape=shape,
+        central=settings.central,
+        twins=2,
+        hidden=settings.hidden,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        experience=experience,
     )
     axes = (streams.runs, shape.agents)
     log_alpha = torch.full(axes, math.log(settings.alpha), dtype=dtype, device=device)

@@ -67,12 +67,12 @@ def policies(
     """New policies."""
     more = 0 if inference is None else inference.size
     stack = networks(
-        (shape.observation_width + more, *hidden, head.outputs),
-        shape.agents,
-        1,
-        streams,
-        dtype,
-        device,
-        [size + more for size in shape.observation_sizes],
+        sizes=(shape.observation_width + more, *hidden, head.outputs),
+        groups=shape.agents,
+        members=1,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        inputs=[size + more for size in shape.observation_sizes],
     )
     return Policies(shape, head, stack, inference)

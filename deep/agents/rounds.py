@@ -29,7 +29,6 @@ class RoundInputs:
     """
 
     replay: Replay
-    learner: Learner
     streams: Mapping[str, Streams]
     steps: int
     episodes: int
@@ -39,7 +38,7 @@ class RoundInputs:
 class Rounds(Protocol):
     """A kind of round."""
 
-    def learn(self, parts: RoundInputs) -> Iterator[dict[str, Tensor]]:
+    def learn(self, inputs: RoundInputs) -> Iterator[dict[str, Tensor]]:
         """One round; for every gradient step of the learner what was measured, [run(, agent)].
 
         What a round measures beside its steps goes with one of them, under names of its own. Work
@@ -68,18 +67,19 @@ class Rounds(Protocol):
         """Set the rounds to what ``state`` returned, bit for bit."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelFree:
-    """``updates`` gradient steps, each on ``batch`` transitions of a run."""
+    """``updates`` gradient steps of ``learner``, each on ``batch`` transitions of a run."""
 
+    learner: Learner
     batch: int
     updates: int
 
-    def learn(self, parts: RoundInputs) -> Iterator[dict[str, Tensor]]:
+    def learn(self, inputs: RoundInputs) -> Iterator[dict[str, Tensor]]:
         """See ``Rounds``."""
         for _ in range(self.updates):
-            batch = parts.replay.sample(parts.streams["replay"], self.batch)
-            yield parts.learner.update(batch, parts.streams["update"])
+            batch = inputs.replay.sample(inputs.streams["replay"], self.batch)
+            yield self.learner.update(batch, inputs.streams["update"])
 
     def observe_state(self, state: Any) -> None:
         """Nothing to look at."""

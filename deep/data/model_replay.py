@@ -110,11 +110,11 @@ def model_replay(
 def joined(first: Batch, second: Batch) -> Batch:
     """The rows of ``first`` and then those of ``second``."""
     return Batch(
-        torch.cat((first.observations, second.observations), -3),
-        torch.cat((first.actions, second.actions), -3),
-        torch.cat((first.rewards, second.rewards), -2),
-        torch.cat((first.next_observations, second.next_observations), -3),
-        torch.cat((first.terminated, second.terminated), -1),
+        observations=torch.cat((first.observations, second.observations), -3),
+        actions=torch.cat((first.actions, second.actions), -3),
+        rewards=torch.cat((first.rewards, second.rewards), -2),
+        next_observations=torch.cat((first.next_observations, second.next_observations), -3),
+        terminated=torch.cat((first.terminated, second.terminated), -1),
     )
 
 

@@ -50,22 +50,22 @@ class DynamicsSettings:
     """Networks of an ego agent's ensemble, B."""
     hidden: tuple[int, ...] = (512, 512, 512, 512)
     """Units of the hidden layers."""
-    rate: float = 0.001
+    learning_rate: float = 0.001
     """Adam's rate."""
     weight_decay: float = 0.00005
     """What a step of rate 1 takes off a parameter, as a share of it (decoupled from Adam)."""
     batch: int = 256
     """Rows of a network in a step, a multiple of 32."""
-    rows: int = 50_000
+    max_rows: int = 50_000
     """The most transitions of a run that a fit sees, drawn uniformly from its replay."""
-    most_epochs: int = 50
+    max_epochs: int = 50
     """The most epochs of a fit."""
     patience: int = 3
     """Epochs without progress after which a network stops."""
     improvement: float = 0.01
     """Decrease of the held-out loss that counts as progress, in nats a target: 0.01 makes what
     happened 1 % likelier."""
-    held_out: float = 0.1
+    validation_share: float = 0.1
     """Share of the transitions that is held out for ever."""
 
     def __post_init__(self) -> None:
@@ -74,16 +74,16 @@ class DynamicsSettings:
             whole(f"model.dynamics.hidden[{layer}]", units, 1)
         if not self.hidden:
             raise InputError("model.dynamics.hidden: no layer; give at least one")
-        in_range("model.dynamics.rate", self.rate, 0, 1)
+        in_range("model.dynamics.learning_rate", self.learning_rate, 0, 1)
         in_range("model.dynamics.weight_decay", self.weight_decay, 0, 1)
         if whole("model.dynamics.batch", self.batch, 1) % UNIT:
             raise InputError(f"model.dynamics.batch: {self.batch}; give a multiple of {UNIT}")
-        whole("model.dynamics.rows", self.rows, 2)
-        whole("model.dynamics.most_epochs", self.most_epochs, 1)
+        whole("model.dynamics.max_rows", self.max_rows, 2)
+        whole("model.dynamics.max_epochs", self.max_epochs, 1)
         whole("model.dynamics.patience", self.patience, 1)
         in_range("model.dynamics.improvement", self.improvement, 0, 1)
-        in_range("model.dynamics.held_out", self.held_out, 0, 1, open_high=True)
-        positive("model.dynamics.held_out", self.held_out)
+        in_range("model.dynamics.validation_share", self.validation_share, 0, 1, open_high=True)
+        positive("model.dynamics.validation_share", self.validation_share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,8 +210,10 @@ class Ensemble:
 
     def _each(self, by_run: Affine, members: int) -> Affine:
         """[run, number] for every network."""
-        parts = (x.repeat_interleave(members, 0) for x in (by_run.factor, by_run.shift))
-        return Affine(*parts)
+        return Affine(
+            factor=by_run.factor.repeat_interleave(members, 0),
+            shift=by_run.shift.repeat_interleave(members, 0),
+        )
 
     def _log_variance_bounds_of(self, member: Tensor) -> Tensor:
         """[run, ego, row, number]: the limits of the member of each row."""
@@ -284,16 +286,18 @@ def ensemble(
     count = settings.members * (shape.agents if egos is None else whole("egos", egos, 1))
     read, targets = len(predicted.read), len(predicted.scaled)
     sizes = (read, *settings.hidden, predicted.outputs)
-    stack = networks(sizes, count, 1, streams, dtype, device)
+    stack = networks(
+        sizes=sizes, groups=count, members=1, streams=streams, dtype=dtype, device=device
+    )
     first = torch.tensor(predicted.initial_log_variance_bounds, dtype=dtype, device=device)
     return Ensemble(
-        shape,
-        settings,
-        predicted,
-        stack.copied,
-        first.expand(streams.runs, count, -1).clone(),
-        _unscaled(streams.runs, read, dtype, device),
-        _unscaled(streams.runs, targets, dtype, device),
+        shape=shape,
+        settings=settings,
+        outcomes=predicted,
+        stack=stack.copied,
+        log_variance_bounds=first.expand(streams.runs, count, -1).clone(),
+        inputs=_unscaled(streams.runs, read, dtype, device),
+        scale=_unscaled(streams.runs, targets, dtype, device),
     )
 
 

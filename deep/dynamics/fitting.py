@@ -54,7 +54,7 @@ def fit(model: Ensemble, replay: Replay, streams: Streams) -> dict[str, Tensor]:
     runs, count, _ = model.log_variance_bounds.shape
     boot = streams.whole(data.rows, count, data.rows)
     training = Training(model, data)
-    for _ in range(model.settings.most_epochs):
+    for _ in range(model.settings.max_epochs):
         active = training.runs
         if not active:
             break
@@ -78,14 +78,17 @@ class Moving:
 
     def kept(self, which: Tensor) -> Moving:
         """Those of some networks, on memory of their own."""
-        return Moving(*(part[which] for part in (self.values, self.mean, self.square)))
+        return Moving(self.values[which], self.mean[which], self.square[which])
 
     def steppers(self, part: slice, rate: float, steps: int) -> list[Adam]:
         """Adam for the networks ``part``, piece by piece."""
         flat = [each[part].flatten() for each in (self.values, self.mean, self.square)]
         size = CHUNK if flat[0].device.type == "cpu" else max(1, len(flat[0]))
         pieces = zip(*(each.split(size) for each in flat), strict=True)
-        return [Adam(v, rate, m, s, torch.tensor([steps])) for v, m, s in pieces]
+        return [
+            Adam(parameters=v, rate=rate, mean=m, square=s, steps=torch.tensor([steps]))
+            for v, m, s in pieces
+        ]
 
 
 def _still(values: Tensor) -> Moving:
@@ -142,11 +145,11 @@ class Training:
         variance_bounds = self.log_variance_bounds.values[part].detach().requires_grad_()
         gradient = torch.empty_like(stack.parameters)
         adams, (bounds_adam,) = (
-            moving.steppers(part, settings.rate, self.steps)
+            moving.steppers(part, settings.learning_rate, self.steps)
             for moving in (self.numbers, self.log_variance_bounds)
         )
         pieces = gradient.flatten().split(adams[0].parameters.shape[0])
-        keep = 1 - settings.rate * settings.weight_decay
+        keep = 1 - settings.learning_rate * settings.weight_decay
         to_bounds = torch.empty_like(variance_bounds)
 
         def output_gradient(outputs: Tensor, target: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ class Networks:
             output = _joined(outputs).mT.view(*self.axes, x.shape[2], -1)
             g = output_gradient(output).flatten(0, 2)
             for part, rows, layers, hidden in kept:
-                _gradient_into(whole[part], g[part], rows, layers, hidden)
+                _gradient_into(into=whole[part], g=g[part], x=rows, layers=layers, hidden=hidden)
             return output
 
     def moved(self, x: Tensor, change: Tensor, weights: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ boxes tanh-Gaussian (``deep.nn.action_distributions``).
 
 What a model reads is its view:
 
-- ``theirs``: oʲ, what the modelled agent sees, as in π̂ʲ(·|s): a rollout simulates the observations
-  of all agents, so s holds oʲ.
-- ``own``: oⁱ, what the ego agent sees. That is all it has when it acts, so opponent-conditioned
-  policies πⁱ(a|oⁱ, â⁻ⁱ) of Eq. (4) need this view.
+- ``opponent_view``: oʲ, what the modelled agent sees, as in π̂ʲ(·|s): a rollout simulates the
+  observations of all agents, so s holds oʲ.
+- ``ego_view``: oⁱ, what the ego agent sees. That is all it has when it acts, so
+  opponent-conditioned policies πⁱ(a|oⁱ, â⁻ⁱ) of Eq. (4) need this view.
 
 In fully observed games both are the same.
 
@@ -50,13 +50,13 @@ View = Callable[[int, int], int]
 INSIDE = 1e-6
 
 
-def theirs(ego: int, opponent: int) -> int:
+def opponent_view(ego: int, opponent: int) -> int:
     """Models read what the modelled agent sees."""
     del ego
     return opponent
 
 
-def own(ego: int, opponent: int) -> int:
+def ego_view(ego: int, opponent: int) -> int:
     """Models read what the ego agent sees."""
     del opponent
     return ego
@@ -175,12 +175,12 @@ class OpponentModels:
 
     @property
     def inference(self) -> Inference:
-        """What opponent-conditioned policies ask; ``InputError`` unless the view is ``own``."""
+        """What conditioned policies ask; ``InputError`` unless the view is ``ego_view``."""
         for i, j in pairs(self.shape.agents):
             if self.view(i, j) != i:
                 raise InputError(
                     f"view: agent {i}'s model of agent {j} reads what agent {self.view(i, j)} "
-                    "sees, which it does not know when it acts; give the view own"
+                    "sees, which it does not know when it acts; give the view ego_view"
                 )
         return Inference((self.shape.agents - 1) * self.shape.action_width, self.inferred)
 
@@ -209,13 +209,13 @@ def opponent_models(
     modelled = head([shape.spaces[j] for _, j in both], device, 1.0)
     assert isinstance(modelled, Categorical | TanhGaussian)  # no noise was given
     stack = networks(
-        (shape.observation_width, *hidden, modelled.outputs),
-        len(both),
-        1,
-        streams,
-        dtype,
-        device,
-        [shape.observation_sizes[view(i, j)] for i, j in both],
+        sizes=(shape.observation_width, *hidden, modelled.outputs),
+        groups=len(both),
+        members=1,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        inputs=[shape.observation_sizes[view(i, j)] for i, j in both],
     )
     return OpponentModels(shape, view, modelled, stack)
 

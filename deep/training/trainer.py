@@ -95,10 +95,14 @@ class Trainer:
 
     def learn(self) -> None:
         """One round; ``DivergedError`` where what was measured or learned is not finite."""
-        parts = RoundInputs(
-            self.replay, self.learner, self.streams, self.steps, self.episodes, self._diverged
+        inputs = RoundInputs(
+            replay=self.replay,
+            streams=self.streams,
+            steps=self.steps,
+            episodes=self.episodes,
+            check=self._diverged,
         )
-        for measured in self.rounds.learn(parts):
+        for measured in self.rounds.learn(inputs):
             self.averages.add(measured)
             self.updates += 1
         # a number that is not finite stays so in the sums
