@@ -46,7 +46,7 @@ from deep.training.trainer import Trainer
 from tabular.games.catalogue import find
 from tabular.games.chains import induced_transition
 from tabular.games.policy import joint_policy
-from tests.deep.training.test_trainer import kept, last, modelled, new, same, small
+from tests.support.runs import kept, last, modelled, new, same, small
 
 SCHEMES = get_args(Usage)
 THREE = "game:three-player-matching-pennies"

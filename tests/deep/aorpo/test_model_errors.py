@@ -17,7 +17,7 @@ from deep.opponents.models import real_opponents
 from deep.seeding import Streams, streams
 from deep.training.run import assemble, train
 from deep.training.trainer import Trainer
-from tests.deep.training.test_trainer import kept, modelled, new, same, small, table
+from tests.support.runs import kept, modelled, new, same, small, table
 
 K = 4
 

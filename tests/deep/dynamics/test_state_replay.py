@@ -15,7 +15,7 @@ from deep.envs.tasks import world
 from deep.seeding import streams
 from deep.training.run import Run, assemble
 from deep.training.trainer import Trainer
-from tests.deep.training.test_trainer import modelled, small
+from tests.support.runs import modelled, small
 
 
 def spread() -> ParticleEnv:

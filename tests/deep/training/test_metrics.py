@@ -16,7 +16,7 @@ from deep.training import checkpoint
 from deep.training.algorithms import ALGORITHMS, Agent, Chosen
 from deep.training.metrics import Averages
 from deep.training.run import assemble, reopen, start, train
-from tests.deep.training.test_trainer import kept, last, new, same, small
+from tests.support.runs import kept, last, new, same, small
 
 
 @pytest.fixture(autouse=True)

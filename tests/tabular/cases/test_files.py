@@ -21,32 +21,9 @@ from tabular.cases.strategies import cases
 from tabular.commands.main import main
 from tabular.games.arrays import SUM_TOLERANCE, is_exact_array
 from tabular.games.json_input import OPTIONAL, REQUIRED
-from tests.tabular.cases.test_returns import random_batch, sparse_case
+from tests.support.cases import example, random_batch, sparse_case
 
 HALVES = ["1/2", "1/2"]
-
-
-def example() -> dict[str, Any]:
-    """A valid exact case of two agents with 2 and 3 actions, two states and k = 2."""
-    stay, leave = ["1", "0"], ["1/4", "3/4"]
-    thirds = ["1/3", "1/3", "1/3"]
-    return {
-        "format": "stochastic-game-case/1",
-        "gamma": "9/10",
-        "actions": [2, 3],
-        "ego": 0,
-        "initial": ["1/3", "2/3"],
-        "transition": [[stay] * 6, [leave] * 6],
-        "reward": [[0, 1, 2, 3, 4, 5], ["-1/2"] * 6],
-        "policies": [[HALVES] * 2, [thirds] * 2],
-        "data_policies": [[stay] * 2, [thirds] * 2],
-        "model_transition": [[HALVES] * 6, [leave] * 6],
-        "opponent_models": [None, [["1", "0", "0"]] * 2],
-        "branch_length": 2,
-        "opponent_lengths": [None, 1],
-        "note": "an example",
-        "source": "nowhere",
-    }
 
 
 def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:

@@ -35,8 +35,7 @@ from tabular.games.arrays import check_distribution, is_exact_array
 from tabular.games.catalogue import CATALOGUE, find
 from tabular.games.game import StochasticGame
 from tabular.games.random import garnet, sparse_garnet
-from tests.tabular.cases.test_check import latch, leak
-from tests.tabular.cases.test_returns import as_float
+from tests.support.cases import as_float, latch, leak
 
 #: Unit roundoff of float64.
 U = 2.0**-53

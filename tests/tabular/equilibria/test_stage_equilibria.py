@@ -25,7 +25,7 @@ from tabular.equilibria.stage_equilibria import (
 from tabular.equilibria.stage_game import regret
 from tabular.games.arrays import exact_array
 from tabular.games.catalogue import find
-from tests.tabular.equilibria.test_stage_game import stage_games
+from tests.support.stage_games import stage_games
 
 #: enumpoly accepts profiles with a regret of 1e-8 of the game's payoffs, here at most 2 in size
 POLY = 4e-8
