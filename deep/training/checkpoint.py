@@ -21,7 +21,7 @@ from torch import Tensor
 
 from bounds.shared.numbers import InputError, shown
 
-FORMAT = "deep-checkpoint/1"
+FORMAT = "deep-checkpoint/2"
 KEPT = 2
 _NAME = re.compile(r"([0-9]{9})\.pt")
 _UNFINISHED = ".writing-"

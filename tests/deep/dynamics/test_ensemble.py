@@ -131,7 +131,7 @@ def test_a_row_is_what_its_member_says_and_no_other_is_evaluated() -> None:
         part.stack.parameters[:, others] = math.nan
         drawing = streams([0, 1], "draw")
         products = Products()
-        with products.recorded():
+        with products:
             _, following, rewards = part.step(None, seen, done, drawing)
         read = sum(a.shape[0] * a.shape[1] for a, b, _ in products.calls if b.shape[2] == 16)
         assert read == 2 * 2 * 4 * places(4, count)
@@ -416,15 +416,15 @@ def test_kinds_of_outcomes() -> None:
         ({"members": 0}, "members: 0 is not"),
         ({"hidden": ()}, "hidden: no layer"),
         ({"hidden": (8, 0)}, r"hidden\[1\]: 0"),
-        ({"rate": 2.0}, "rate: 2.0"),
+        ({"learning_rate": 2.0}, "learning_rate: 2.0"),
         ({"weight_decay": -1.0}, "weight_decay: -1.0"),
         ({"batch": 33}, "batch: 33; give a multiple of 32"),
-        ({"rows": 1}, "rows: 1"),
-        ({"most_epochs": 0}, "most_epochs: 0"),
+        ({"max_rows": 1}, "max_rows: 1"),
+        ({"max_epochs": 0}, "max_epochs: 0"),
         ({"patience": 0}, "patience: 0"),
         ({"improvement": math.nan}, "improvement: nan"),
-        ({"held_out": 0.0}, "held_out: 0; give"),
-        ({"held_out": 1.0}, "held_out: 1.0"),
+        ({"validation_share": 0.0}, "validation_share: 0; give"),
+        ({"validation_share": 1.0}, "validation_share: 1.0"),
     ],
 )
 def test_settings_that_cannot_be_used(changes: dict[str, Any], message: str) -> None:
