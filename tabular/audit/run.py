@@ -132,20 +132,18 @@ def conclude(tally: Tally, folder: Path, seed: int, scale: float, bar: Progress)
     claims = []
     for name in bar.over(names(), "certificates"):
         records = [r for r in tally.records.values() if r.bound.name == name]
-        claim = _claim(name, records, folder)
+        claim = _claim(records, folder)
         bound = records[0].bound
         claims.append(claim if bound.value is not None else judged(claim, bound, folder, seed))
-    renamed = {"theorem2-without-third-term": "theorem2-third-term-unneeded"}
-    claims = [
-        Claim(renamed.get(c.id, c.id), c.statement, c.source, c.status, c.evidence) for c in claims
-    ]
     return [*claims, *_opponent_term_claims(folder, seed), *theory]
 
 
-def _claim(name: str, records: list[Record], folder: Path) -> Claim:
+def _claim(records: list[Record], folder: Path) -> Claim:
+    """The row on a bound; where one name covers two returns, there are two records."""
     bound = records[0].bound
+    name = bound.claim or bound.name
     worst = max(records, key=lambda r: r.worst)
-    # where one name covers two returns, the same games were checked for both
+    # the same games were checked for both returns
     games = max(r.games for r in records)
     evidence: dict[str, Any] = {
         "games": games,
@@ -196,17 +194,16 @@ def _statement(bound: Bound) -> str:
 def _certified(record: Record) -> dict[str, Any] | None:
     """A small certificate against the bound of ``record``, or None where nothing refutes it.
 
-    Bounds of the paper itself are to fail for its own return, whose sum starts at t = 1.
+    A bound is to fail for the return of its own source, so the sum starts at its ``first_t``.
     """
     bound = record.bound
-    first_t = 1 if bound.name.endswith("-printed") else 0
 
     def still(case: Case) -> bool:
         (verdict,) = check(case, [bound]).verdicts or (None,)
         if verdict is None or not verdict.refuted:
             return False
         try:
-            refutation(case, bound, first_t=first_t)
+            refutation(case, bound, first_t=bound.first_t)
         except InputError:
             return False
         return True
@@ -214,7 +211,7 @@ def _certified(record: Record) -> dict[str, Any] | None:
     for _, case in sorted(record.counterexamples, key=lambda pair: _numbers(pair[1])):
         plain = simplest_refutation(case, still)
         if plain is not None:
-            return refutation(plain, bound, first_t=first_t)
+            return refutation(plain, bound, first_t=bound.first_t)
     return None
 
 

@@ -207,5 +207,5 @@ def test_violations_in_floats_alone_leave_a_claim_open(tmp_path: Path) -> None:
     tally = Tally(BOUNDS)
     record = tally.record(find("mbpo-4.1"))
     record.games, record.failed, record.worst = 10, 1, 1.5
-    claim = audit._claim("mbpo-4.1", [record], tmp_path)
+    claim = audit._claim([record], tmp_path)
     assert claim.status == "open"
