@@ -112,12 +112,12 @@ def as_sparse(game: StochasticGame) -> StochasticGame:
 
     rows = game.transition.astype(float).reshape(-1, game.n_states)
     return StochasticGame(
-        game.actions,
-        sparse.csr_array(rows),
-        game.reward.astype(float),
-        game.initial.astype(float),
-        float(game.gamma),
-        game.name,
-        game.source,
-        game.states,
+        actions=game.actions,
+        transition=sparse.csr_array(rows),
+        reward=game.reward.astype(float),
+        initial=game.initial.astype(float),
+        gamma=float(game.gamma),
+        name=game.name,
+        source=game.source,
+        states=game.states,
     )

@@ -51,7 +51,7 @@ def test_entries_build_what_they_say(name: str) -> None:
     assert entry.title
     assert entry.source == built.source
     assert entry.source == "this catalogue" or re.search(r"\((19|20)\d\d\)", entry.source)
-    assert entry.build.__doc__
+    assert entry.rules.__doc__
     assert len(built.states) in (0, built.n_states)
     assert len(set(built.states)) == len(built.states)
     assert built.is_exact == (name not in FLOAT)
