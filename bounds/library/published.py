@@ -155,7 +155,16 @@ _COUPLING = "coupling of the real and the model chain; docstring of bounds.libra
 def _coupling(
     name: str, about: Any, hypotheses: tuple[str, ...], formula: Any, value: Any
 ) -> Bound:
-    return Bound(name, about, "unnormalised", _COUPLING, hypotheses, True, formula, value)
+    return Bound(
+        name=name,
+        about=about,
+        convention="unnormalised",
+        source=_COUPLING,
+        hypotheses=hypotheses,
+        valid=True,
+        formula=formula,
+        value=value,
+    )
 
 
 def _series() -> Any:

@@ -175,7 +175,9 @@ def _claim(records: list[Record], folder: Path) -> Claim:
         # float violations that no exact game confirmed are neither a refutation nor a clean test
         status = "open"
         evidence["summary"] += "; violations in floats, not confirmed exactly"
-    return Claim(name, _statement(bound), bound.source, status, evidence)
+    return Claim(
+        id=name, statement=_statement(bound), source=bound.source, status=status, evidence=evidence
+    )
 
 
 def _fraction(text: str) -> str:
@@ -256,14 +258,20 @@ def _opponent_term_claims(folder: Path, seed: int) -> list[Claim]:
         }
     bracket = opponent_term_bracket()
     return [
-        Claim("opponent-term-approximation", statement, source, status, evidence),
         Claim(
-            "opponent-term-bracket",
-            "(n - 1) k min eps_hat < sum_j (n_j + 1) eps_hat_j <= (n - 1) k min eps_hat + "
-            "sum_j eps_hat_j, for eps_hat > 0",
-            source + ", made precise",
-            "proved" if bracket.holds else "open",
-            {"summary": bracket.summary, "steps": list(bracket.steps)},
+            id="opponent-term-approximation",
+            statement=statement,
+            source=source,
+            status=status,
+            evidence=evidence,
+        ),
+        Claim(
+            id="opponent-term-bracket",
+            statement="(n - 1) k min eps_hat < sum_j (n_j + 1) eps_hat_j <= (n - 1) k min eps_hat "
+            "+ sum_j eps_hat_j, for eps_hat > 0",
+            source=source + ", made precise",
+            status="proved" if bracket.holds else "open",
+            evidence={"summary": bracket.summary, "steps": list(bracket.steps)},
         ),
     ]
 

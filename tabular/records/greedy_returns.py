@@ -107,7 +107,15 @@ def recorded(name: str, folder: Path = FOLDER) -> GreedyRun | None:
     if any(key.startswith("calls/") for key in record.series):
         calls = record.of_agents("calls")[1][-1].sum(-1)
     agents = returns.shape[-1]
-    run = GreedyRun(name, record.manifest, summary, episodes, returns.mean(-1), calls, agents)
+    run = GreedyRun(
+        name=name,
+        manifest=record.manifest,
+        summary=summary,
+        episodes=episodes,
+        returns=returns.mean(-1),
+        calls=calls,
+        agents=agents,
+    )
     try:
         # what a row needs besides is there
         _ = run.rounds, run.length, run.every, summary["finished"]

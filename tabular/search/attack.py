@@ -272,8 +272,15 @@ def best_rows(results: Sequence[dict[str, Any]]) -> list[Row]:
         return -1.0 if result["ratio"] is None else float(result["ratio"])
 
     return [
-        Row(*key, len(group), min(group, key=ratio)["ratio"], max(group, key=ratio))
-        for key, group in groups.items()
+        Row(
+            bound=bound,
+            about=about,
+            cap=cap,
+            jobs=len(group),
+            least=min(group, key=ratio)["ratio"],
+            best=max(group, key=ratio),
+        )
+        for (bound, about, cap), group in groups.items()
     ]
 
 

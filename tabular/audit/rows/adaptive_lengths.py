@@ -129,4 +129,10 @@ def _claim(
         summary = f"{'; '.join(words)}; {seeds} seeds, 95 % intervals, trained {day}"
     else:
         summary = "nothing recorded here: python notebooks/record_theory.py"
-    return Claim(name, statement, _SOURCE, status, {"summary": summary, "games": found, "run": run})
+    return Claim(
+        id=name,
+        statement=statement,
+        source=_SOURCE,
+        status=status,
+        evidence={"summary": summary, "games": found, "run": run},
+    )

@@ -99,7 +99,13 @@ def _claim(
     if missing:
         ways = "; ".join(made_by(each) for each in missing)
         summary = f"not recorded here: {', '.join(missing)}: {ways}"
-        return Claim(name, statement, _SOURCE, "open", {"summary": summary, "missing": missing})
+        return Claim(
+            id=name,
+            statement=statement,
+            source=_SOURCE,
+            status="open",
+            evidence={"summary": summary, "missing": missing},
+        )
     judged: list[Duel] = []
     words: list[str] = []
     found: dict[str, Any] = {}
@@ -131,7 +137,13 @@ def _claim(
         "pairs": found,
         "runs": {name: _run(run) for name, run in shown.items()},
     }
-    return Claim(name, statement, _SOURCE, "tested" if holds else "open", evidence)
+    return Claim(
+        id=name,
+        statement=statement,
+        source=_SOURCE,
+        status="tested" if holds else "open",
+        evidence=evidence,
+    )
 
 
 def label(run: GreedyRun, beside: GreedyRun | None = None) -> str:

@@ -15,7 +15,7 @@ from scipy import sparse
 from bounds.shared.numbers import Array, InputError
 from tabular.cases import monte_carlo as simulate
 from tabular.cases import returns as evaluation
-from tabular.cases.case import Case, case_at, case_of
+from tabular.cases.case import Case, as_float, case_at, case_of
 from tabular.cases.perturb import perturbed_case
 from tabular.cases.strategies import cases, games
 from tabular.games import arrays
@@ -123,23 +123,6 @@ def assert_branched_return_is_its_definition(given: Case) -> None:
     horizon = short.branch_length + 12
     gap = evaluation.branched_return(short) - branched_series(short, horizon)
     assert abs(gap) <= tail(short, horizon)
-
-
-def as_float(given: Case) -> Case:
-    def floats(array: Array | None) -> Any:
-        return None if array is None else array.astype(float)
-
-    return replace(
-        given,
-        gamma=float(given.gamma),
-        initial=floats(given.initial),
-        transition=floats(given.transition),
-        model_transition=floats(given.model_transition),
-        reward=floats(given.reward),
-        policies=tuple(map(floats, given.policies)),
-        data_policies=tuple(map(floats, given.data_policies)),
-        opponent_models=tuple(map(floats, given.opponent_models)),
-    )
 
 
 def rounding(given: Case, steps: int = 0) -> float:
