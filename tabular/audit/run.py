@@ -7,13 +7,10 @@ symbolic proof ran (``bounds.proofs.theorems``).
 
 from __future__ import annotations
 
-import platform
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
 from fractions import Fraction
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +21,12 @@ from bounds.formula.tree import formula_text
 from bounds.library.published import BOUNDS, names
 from bounds.proofs.deterministic_dynamics import deterministic_claim
 from bounds.proofs.theorems import opponent_term_bracket
+from bounds.shared.checkout import git_state
 from bounds.shared.claims import Claim, Status, table, write_ledger
 from bounds.shared.files import write_json
 from bounds.shared.numbers import InputError, whole
 from bounds.shared.progress import Progress, progress
+from bounds.shared.versions import environment
 from tabular.audit.games import SHAPES, catalogue_cases, corner_cases, random_batches
 from tabular.audit.rows.adaptive_lengths import training_claims
 from tabular.audit.rows.climb_equilibrium import climb_claims
@@ -277,38 +276,13 @@ def _opponent_term_claims(folder: Path, seed: int) -> list[Claim]:
 
 
 def _manifest(seed: int, scale: float, seconds: float) -> dict[str, Any]:
-    packages = ("opponentwise", "numpy", "scipy", "sympy", "python-flint")
+    made_with = environment("opponentwise", "numpy", "scipy", "sympy", "python-flint")
     return {
         "command": f"python -m tabular audit --seed {seed} --scale {scale:g}",
         "seed": seed,
         "scale": scale,
         "seconds": round(seconds, 1),
         "finished": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "versions": {name: _version(name) for name in packages},
-        "git": _git_state(),
+        **made_with,
+        "git": git_state(),
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _git_state() -> str:
-    """The commit this code is at, with "+" if there are changes; empty outside a checkout."""
-    root = Path(__file__).parent.parent
-    try:
-        run = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return run.stdout.strip()

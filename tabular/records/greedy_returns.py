@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from bounds.shared.checkout import RECORDED
 from bounds.shared.numbers import Array, InputError
 from tabular.records.runs import normalised, read
 from tabular.records.theory import read_object
 
-#: Where this project's own records are; they are no part of an installed package.
-FOLDER = Path(__file__).parents[2] / "notebooks" / "data" / "training"
+#: Where this project's own records are.
+FOLDER = RECORDED / "training"
 FILES = ("manifest.json", "summary.json", "metrics.csv")
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bounds.shared.checkout import not_recorded
 from bounds.shared.claims import Claim
 from tabular.records.comparison import GOAL, MOMENT, TIMES, Duel, duel
 from tabular.records.greedy_returns import FOLDER, GreedyRun, made_by, recorded
@@ -98,7 +99,7 @@ def _claim(
     missing = [each for each in pairs[0] if each not in runs]
     if missing:
         ways = "; ".join(made_by(each) for each in missing)
-        summary = f"not recorded here: {', '.join(missing)}: {ways}"
+        summary = f"{', '.join(missing)}: {not_recorded(ways)}"
         return Claim(
             id=name,
             statement=statement,
