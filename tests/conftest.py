@@ -1,9 +1,14 @@
-"""Hypothesis profiles: dev by hand, ci in make test (the same examples every time), nightly."""
+"""For all tests: how hard Hypothesis looks, and assertions in tests/support that say what differs.
+
+Its profiles: dev by hand, ci in make test (the same examples every time), nightly.
+"""
 
 import os
 
+import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("tests.support")
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", max_examples=60, derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("nightly", max_examples=2000, deadline=None, print_blob=True)

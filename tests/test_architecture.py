@@ -16,6 +16,7 @@ SOURCES = sorted(
     path for package in ("bounds", "tabular", "deep") for path in (ROOT / package).rglob("*.py")
 )
 VERIFIER = ROOT / "tabular" / "verify.py"
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def tree(path: Path) -> ast.Module:
@@ -23,12 +24,18 @@ def tree(path: Path) -> ast.Module:
 
 
 def imports(module: ast.Module) -> Iterator[str]:
-    """Top-level names of the modules that ``module`` imports, anywhere in it."""
+    """Top-level names of the packages that ``module`` imports, anywhere in it."""
+    yield from (name.partition(".")[0] for name in imported(module))
+
+
+def imported(module: ast.Module) -> Iterator[str]:
+    """Dotted names of what ``module`` imports, anywhere in it; a leading dot where relative."""
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield "." if node.level else str(node.module).partition(".")[0]
+            start = "." * node.level + (node.module or "")
+            yield from (f"{start}.{alias.name}" for alias in node.names)
 
 
 def test_the_wheel_holds_exactly_the_three_packages() -> None:
@@ -56,8 +63,24 @@ def test_no_code_comes_from_data(path: Path) -> None:
     assert "allow_pickle" not in keywords
 
 
-def test_the_checker_is_short_and_stands_alone() -> None:
-    assert set(imports(tree(VERIFIER))) <= {"__future__", "fractions", "json", "sys"}
+def test_no_test_imports_from_another_test() -> None:
+    """What several tests need stands in tests/support, which imports no test either."""
+    found = {path.relative_to(ROOT): list(imported(tree(path))) for path in TESTS}
+    assert [
+        f"{path}: {name}"
+        for path, names in found.items()
+        for name in names
+        if name.startswith((".", "tests.")) and not name.startswith("tests.support.")
+    ] == []
+
+
+@pytest.mark.parametrize(("name", "beyond"), [("verify", set()), ("verify_soft", {"typing"})])
+def test_the_checkers_stand_alone(name: str, beyond: set[str]) -> None:
+    allowed = {"__future__", "fractions", "json", "sys"} | beyond
+    assert set(imports(tree(ROOT / "tabular" / f"{name}.py"))) <= allowed
+
+
+def test_the_checker_is_short() -> None:
     assert len(VERIFIER.read_text(encoding="utf-8").splitlines()) <= 200
 
 

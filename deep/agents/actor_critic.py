@@ -137,13 +137,13 @@ class ActorCritic:
         """The batch as the agents meet it."""
         experience = self.critics.experience
         return Views(
-            experience.own(batch.observations),
-            experience.own(batch.actions),
-            experience.own(batch.rewards.unsqueeze(-1)).squeeze(-1),
-            experience.grouped(batch.terminated),
-            experience.own(batch.next_observations),
-            self.critics.inputs(batch.observations, batch.actions),
-            batch.next_observations,
+            observations=experience.own(batch.observations),
+            actions=experience.own(batch.actions),
+            rewards=experience.own(batch.rewards.unsqueeze(-1)).squeeze(-1),
+            terminated=experience.grouped(batch.terminated),
+            next_observations=experience.own(batch.next_observations),
+            seen=self.critics.inputs(batch.observations, batch.actions),
+            next_joint=batch.next_observations,
         )
 
     def state(self) -> dict[str, Tensor]:
@@ -174,11 +174,11 @@ def actor_critic(
 ) -> ActorCritic:
     """A learner at its start: target critics as the critics are, optimisers at rest."""
     return ActorCritic(
-        settings,
-        policies,
-        critics,
-        critics.copied,
-        objective,
-        adam(policies.stack.parameters, settings.learning_rate, settings.cool),
-        adam(critics.stack.parameters, settings.learning_rate, settings.cool),
+        settings=settings,
+        policies=policies,
+        critics=critics,
+        targets=critics.copied,
+        objective=objective,
+        policy_adam=adam(policies.stack.parameters, settings.learning_rate, settings.cool),
+        critic_adam=adam(critics.stack.parameters, settings.learning_rate, settings.cool),
     )

@@ -9,9 +9,7 @@ Two things are counted, of each run:
 Dynamics interactions are the paper's "episodes in the training stage (the agents interacts with the
 dynamics environment 25 times in an episode)": steps/25.
 
-Normalised agent interactions are "the times the agent groups complete a full interaction, which is
-divided by 25". Read here: a full interaction of the group is that every agent acts once, so with n
-agents a step is one of them and a call is 1/n of one,
+Normalised agent interactions count both (``tabular.records.interactions``),
 
     (n · steps + Σ_i Σ_{j≠i} calls_ij) / n / 25.
 
@@ -31,12 +29,10 @@ from torch import Tensor
 from bounds.shared.numbers import whole
 from deep.nn.tensors import restore_tensors
 from deep.seeding import Streams, forked
+from tabular.records.interactions import EPISODE, normalised
 
 #: Actions [run, row, agent, number] of all agents for observations [run, row, agent, number].
 Act = Callable[[Tensor, Streams], Tensor]
-
-#: Steps of an episode, by which the paper divides interactions.
-EPISODE = 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +54,9 @@ class Interactions:
     @property
     def normalised(self) -> Tensor:
         """Normalised agent interactions [run], float64; see the module."""
-        agents = self.calls.shape[1]
-        acts = agents * self.steps + self.calls.sum((1, 2))
-        return acts.double() / agents / EPISODE
+        calls = self.calls.sum((1, 2)).double()
+        found: Tensor = normalised(self.steps.double(), calls, self.calls.shape[1])
+        return found
 
     def state(self) -> dict[str, Tensor]:
         """The counters, leading axis [run]; not copies."""

@@ -23,6 +23,8 @@ import torch
 from torch import Tensor
 
 from deep.agents.policies import Policies
+from deep.aorpo.models import AgentModels
+from deep.aorpo.settings import ModelBasedSettings
 from deep.dynamics.compounding_error import Acting, compounding, trajectory
 from deep.dynamics.exact import Dynamics, exact, packed
 from deep.envs.batch import World
@@ -35,6 +37,41 @@ from deep.seeding import Streams
 
 #: Worlds of a run that are looked at, and the steps between two looks.
 WORLDS, EVERY = 16, 5
+
+
+def oracle_metrics(
+    world: World,
+    policies: Policies,
+    models: AgentModels,
+    settings: ModelBasedSettings,
+    streams: Streams,
+) -> dict[str, Tensor]:
+    """All four, [run, ego]: those of opponents and of dynamics that are learned and played."""
+    errors_wanted, ensemble = not settings.exact_opponents, models.ensemble
+    if not (errors_wanted or ensemble):
+        return {}
+    seen, states = met(
+        world=world,
+        policies=policies,
+        worlds=WORLDS,
+        times=range(world.episode_steps)[::EVERY],
+        streams=streams,
+    )
+    found: dict[str, Tensor] = {}
+    if errors_wanted:
+        found |= of_opponents(models.played_opponents, policies, models.inference_opponents, seen)
+    if ensemble is not None:
+        found |= of_branches(
+            world=world,
+            policies=policies,
+            opponents=models.played_opponents,
+            model=ensemble.mean_prediction,
+            seen=seen,
+            states=states,
+            k=settings.k,
+            streams=streams,
+        )
+    return found
 
 
 def of_opponents(
@@ -82,7 +119,14 @@ def of_branches(
 
     def apart(real: Acting, branch: Acting) -> Tensor:
         there, here = (
-            trajectory(each, each.begin(rows), start, acting, k, streams)
+            trajectory(
+                dynamics=each,
+                memory=each.begin(rows),
+                start=start,
+                act=acting,
+                steps=k,
+                streams=streams,
+            )
             for each, acting in ((truth, real), (model, branch))
         )
         return compounding(there, here, world.observation_sizes).value[..., -1]

@@ -248,9 +248,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of ``python -m deep``."""
     given = sys.argv[1:] if arguments is None else arguments
     return run(
-        commands(given),
-        execute,
-        "python -m deep",
-        "Multi-agent learners in batched environments, many seeds at once.",
-        arguments,
+        commands=commands(given),
+        execute=execute,
+        prog="python -m deep",
+        description="Multi-agent learners in batched environments, many seeds at once.",
+        arguments=arguments,
     )

@@ -93,4 +93,6 @@ def compounding(
     errors = square.cumsum(-1) / lengths
     mean = errors.mean(2)
     radius = float(norm.ppf((1 + level) / 2)) * errors.std(2) / starts**0.5
-    return Compounding(mean, (mean - radius).clamp(min=0), mean + radius, level, starts)
+    return Compounding(
+        value=mean, low=(mean - radius).clamp(min=0), high=mean + radius, level=level, starts=starts
+    )

@@ -16,7 +16,7 @@ from deep.envs.particle import State
 
 
 @dataclass(eq=False)
-class KeptStates:
+class StateReplay:
     """``rows[run, row, number]`` as of ``deep.dynamics.exact.packed``; ``added``: states so far."""
 
     rows: Tensor
@@ -41,7 +41,7 @@ class KeptStates:
         self.added = int(state["added"])
 
 
-def kept_states(like: State, capacity: int) -> KeptStates:
+def state_replay(like: State, capacity: int) -> StateReplay:
     """Room for ``capacity`` states of worlds like these, [run, env]."""
     numbers = packed(like)
-    return KeptStates(numbers.new_empty(len(numbers), capacity, numbers.shape[-1]))
+    return StateReplay(numbers.new_empty(len(numbers), capacity, numbers.shape[-1]))

@@ -107,7 +107,14 @@ class Environments:
             self._state = self.world.reset(self._streams, self.count)
         self.observations = self.world.observe(self._state) if truncated else after
         terminated = rewards.new_zeros(rewards.shape[:2])
-        return Transition(before, actions, rewards, after, terminated, truncated)
+        return Transition(
+            observations=before,
+            actions=actions,
+            rewards=rewards,
+            next_observations=after,
+            terminated=terminated,
+            truncated=truncated,
+        )
 
     def state(self) -> dict[str, Tensor]:
         """Where every world and its random stream is."""

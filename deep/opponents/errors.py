@@ -94,7 +94,9 @@ def nll(opponents: Opponents, history: History, level: float = LEVEL) -> Estimat
     value = each.mean(2)
     quantile = math.sqrt(2) * float(torch.erfinv(torch.tensor(level, dtype=torch.float64)))
     radius = quantile * each.std(2, correction=0) / math.sqrt(count)
-    return _without_self(Estimate(value, value - radius, value + radius, level, count))
+    return _without_self(
+        Estimate(value=value, low=value - radius, high=value + radius, level=level, states=count)
+    )
 
 
 def bretagnolle_huber(likelihood: Estimate) -> Estimate:
@@ -265,7 +267,7 @@ def _bounded(each: Tensor, level: float) -> Estimate:
 
 def _around(value: Tensor, radius: float, level: float, count: int) -> Estimate:
     low, high = (value - radius).clamp(min=0), (value + radius).clamp(max=1)
-    return _without_self(Estimate(value, low, high, level, count))
+    return _without_self(Estimate(value=value, low=low, high=high, level=level, states=count))
 
 
 def _without_self(estimate: Estimate) -> Estimate:

@@ -56,8 +56,8 @@ def laws(
         seen = observations.repeat(1, 1, weights.shape[2], 1)
         asked = replace(policies, inference=Inference(inferred.shape[-1], lambda _, __: inferred))
     with torch.no_grad():
-        said = asked.outputs(seen, Streams(())).double()
-        each = policies.head.probabilities(said)[0].unflatten(2, (weights.shape[2], -1))
+        outputs = asked.outputs(seen, Streams(())).double()
+        each = policies.head.probabilities(outputs)[0].unflatten(2, (weights.shape[2], -1))
     found = []
     for agent, space in enumerate(policies.shape.spaces):
         assert isinstance(space, Choices)  # as the head is categorical

@@ -43,8 +43,8 @@ GLOSSARY = {
     "dynamics_held_out_loss": "−log T̂(s′, r|s, a) a predicted number, held-out rows, after a fit",
     "dynamics_epochs": "mean over members of the epochs of a fit",
     "dynamics_rmse": "root mean square of (predicted − true), in deviations of what is predicted",
-    "dynamics_inside_50": "share of true numbers in the middle 50 % of the predicted law",
-    "dynamics_inside_90": "the same of the middle 90 %",
+    "dynamics_coverage_50": "share of true numbers in the middle 50 % of the predicted law",
+    "dynamics_coverage_90": "the same of the middle 90 %",
     "oracle_opponent_error": "mean over opponents and states met of D_TV(πʲ‖π̂ʲ), exact; no agent "
     "knows it; with the evaluations (``deep.aorpo.model_errors``)",
     "oracle_opponent_largest": "the same with the largest over the states for their mean",

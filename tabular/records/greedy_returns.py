@@ -15,7 +15,8 @@ import numpy as np
 
 from bounds.shared.checkout import RECORDED
 from bounds.shared.numbers import Array, InputError
-from tabular.records.runs import normalised, read
+from tabular.records.interactions import EPISODE, normalised
+from tabular.records.runs import read
 from tabular.records.theory import read_object
 
 #: Where this project's own records are.
@@ -67,7 +68,7 @@ class GreedyRun:
     @property
     def normalised(self) -> float:
         """Normalised agent interactions of the whole run, mean over seeds."""
-        return float(normalised(self.length, self.calls.mean(), self.agents))
+        return float(normalised(EPISODE * self.length, self.calls.mean(), self.agents))
 
     def first(self, least: float) -> int | None:
         """The first evaluation, by its episode, whose mean over seeds is at least ``least``."""

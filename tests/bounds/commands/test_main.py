@@ -21,7 +21,8 @@ from bounds.formula.bound import Bound
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.tree import formula_text
 from bounds.library.published import BOUNDS, find, names
-from tests.bounds.library.test_published import EVERY, FEW, ONE_FORMULA, profiles
+from tests.support.profiles import FEW, profiles
+from tests.support.published_bounds import EVERY, ONE_FORMULA
 
 ROOT = Path(__file__).parents[3]
 THEOREM1 = ["evaluate", "theorem1-printed", "--gamma", "9/10"]

@@ -25,7 +25,7 @@ from bounds.formula.bound import BLOCK
 from bounds.formula.error_profile import ErrorProfile
 from bounds.library import coupling, published
 from bounds.library.published import find
-from tests.bounds.library.test_coupling import (
+from tests.support.coupling_recursion import (
     CLASHES,
     FORMS,
     SMALL,
@@ -36,9 +36,8 @@ from tests.bounds.library.test_coupling import (
     check_sup_formula,
     value_of,
 )
-from tests.bounds.library.test_published import (
-    DISCOUNTS,
-    ERRORS,
+from tests.support.profiles import DISCOUNTS, ERRORS, profiles
+from tests.support.published_bounds import (
     PAPERS,
     check_forms,
     check_monotone,
@@ -46,10 +45,9 @@ from tests.bounds.library.test_published import (
     check_relations,
     check_size,
     check_zero,
-    profiles,
     symbol_values,
 )
-from tests.bounds.shared.test_numbers import GARBAGE, refusal
+from tests.support.refusals import GARBAGE, refusal
 
 Check = Callable[[Any], None]
 NUMBERS = st.tuples(ERRORS, ERRORS, ERRORS, DISCOUNTS)

@@ -19,7 +19,7 @@ from deep.data.batch import Batch
 from deep.envs.spaces import Choices, Shape, random_actions
 from deep.nn.action_distributions import Categorical
 from deep.seeding import Streams, streams
-from tests.deep.agents.test_masac import CASES, TEAMS, data
+from tests.support.teams import CASES, TEAMS, data
 
 SEEDS = [0, 1]
 

@@ -21,7 +21,7 @@ from deep.dynamics.ensemble import UNIT
 from deep.training.presets import preset
 from deep.training.run import Run, assemble
 from deep.training.settings import Settings
-from tests.deep.training.test_trainer import modelled, small
+from tests.support.runs import modelled, small
 
 
 @pytest.fixture

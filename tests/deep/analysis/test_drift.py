@@ -11,7 +11,7 @@ from deep.analysis.drift import USAGES, Drift, drift
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.seeding import streams
 from deep.training.run import assemble
-from tests.deep.training.test_trainer import modelled, new, small
+from tests.support.runs import modelled, new, small
 
 ERRORS = torch.tensor(
     [[[0.0, 0.2, 0.4], [0.3, 0.0, 0.1], [0.5, 0.5, 0.0]]], dtype=torch.float64

@@ -33,7 +33,7 @@ from scipy import stats
 from torch import Tensor
 
 from deep.agents.actor_critic import ActorCritic
-from deep.agents.rounds import Parts
+from deep.agents.rounds import RoundInputs
 from deep.aorpo import length_rules as lengths
 from deep.aorpo.rounds import ModelBasedRounds, Usage
 from deep.data.replay import Replay
@@ -46,7 +46,7 @@ from deep.training.trainer import Trainer
 from tabular.games.catalogue import find
 from tabular.games.chains import induced_transition
 from tabular.games.policy import joint_policy
-from tests.deep.training.test_trainer import kept, last, modelled, new, same, small
+from tests.support.runs import kept, last, modelled, new, same, small
 
 SCHEMES = get_args(Usage)
 THREE = "game:three-player-matching-pennies"
@@ -78,8 +78,8 @@ def learner_of(trainer: Trainer) -> ActorCritic:
     return trainer.learner
 
 
-def parts_of(trainer: Trainer) -> Parts:
-    return Parts(
+def parts_of(trainer: Trainer) -> RoundInputs:
+    return RoundInputs(
         trainer.replay,
         trainer.learner,
         trainer.streams,
@@ -108,7 +108,7 @@ def alike(three: dict[str, Tensor], one: dict[str, Tensor]) -> bool:
         beside = three[name]
         if beside.ndim and len(beside) == 3 * len(alone):
             beside = beside[1:2]
-        if name == "rounds/made_up/rows":
+        if name == "rounds/model_buffer/rows":
             beside = beside[:, :, : alone.shape[2]]
         if not torch.equal(beside, alone):
             return False
@@ -130,7 +130,7 @@ def test_a_run_does_not_depend_on_the_runs_beside_it(
         for seeds in ((0, 1, 2), (1,))
     )
     assert alike(kept(beside), kept(alone))
-    assert bool(rounds_of(alone).made_up.added.all())
+    assert bool(rounds_of(alone).model_buffer.added.all())
     other = until(made(task, algorithm, {"seeds": (2,)}, scheme=scheme), 4)
     assert not alike(kept(beside), kept(other))
 
@@ -201,7 +201,7 @@ def test_calls_are_those_of_the_lengths(monkeypatch: pytest.MonkeyPatch) -> None
         assert torch.equal(counted.calls.sum((1, 2)), total)
         assert bool(counted.calls.any()) == (scheme != "all-models")
         acts = (3 * counted.steps + total).double()
-        normalised = rounds_of(trainer).totals()["normalised_interactions"]
+        normalised = rounds_of(trainer).counters()["normalised_interactions"]
         assert torch.equal(normalised, acts / 3 / 25)
 
 
@@ -216,7 +216,7 @@ def test_the_warm_up_uses_no_dynamics_and_no_call() -> None:
         trainer.step()
     assert trainer.updates > 0
     assert rounds.fitted == -1
-    assert not bool(rounds.made_up.added.any())
+    assert not bool(rounds.model_buffer.added.any())
     assert not bool(rounds.communication.interactions.calls.any())
     for name in ("dynamics", "rollouts"):
         assert torch.equal(rounds.streams[name].state(), before[name])
@@ -224,7 +224,7 @@ def test_the_warm_up_uses_no_dynamics_and_no_call() -> None:
     assert torch.equal(model.stack.parameters, parameters)
     until(trainer, 1)
     assert rounds.fitted == trainer.steps
-    assert bool(rounds.made_up.added.all())
+    assert bool(rounds.model_buffer.added.all())
     assert not torch.equal(model.stack.parameters, parameters)
 
 
@@ -248,9 +248,11 @@ def test_a_batch_has_its_share_of_real_rows(share: float) -> None:
     """Made-up rewards are replaced by 1000 + the ego's number; real ones are 0 or less."""
     trainer = until(made(share=share), 2)
     rounds = rounds_of(trainer)
-    widths = 2 * rounds.made_up.shape.observation_width + 2 * rounds.made_up.shape.action_width
+    widths = (
+        2 * rounds.model_buffer.shape.observation_width + 2 * rounds.model_buffer.shape.action_width
+    )
     for ego in range(2):
-        rounds.made_up.rows[:, ego, :, widths : widths + 2] = 1000.0 + ego
+        rounds.model_buffer.rows[:, ego, :, widths : widths + 2] = 1000.0 + ego
     batch = rounds.drawn(parts_of(trainer))
     assert batch.rewards.shape == (2, 2, 8, 2)
     real = round(8 * share)
@@ -264,11 +266,11 @@ def test_made_up_rows_turn_over() -> None:
     for k, left in ((3, 0), (1, 2)):
         trainer = until(made(keep=1), 4)
         rounds = rounds_of(trainer)
-        assert bool((rounds.made_up.sizes == rounds.made_up.capacity).all())
-        assert rounds.made_up.capacity == 8 * 3
-        rounds.made_up.rows.fill_(1e6)
+        assert bool((rounds.model_buffer.sizes == rounds.model_buffer.capacity).all())
+        assert rounds.model_buffer.capacity == 8 * 3
+        rounds.model_buffer.rows.fill_(1e6)
         rounds.branch(trainer.replay, torch.full((2, 2), k), torch.zeros(2, 2, 2).long())
-        old = (rounds.made_up.rows == 1e6).all(-1).sum(-1)
+        old = (rounds.model_buffer.rows == 1e6).all(-1).sum(-1)
         assert bool((old == 8 * left).all())
 
 
@@ -276,7 +278,7 @@ def test_branches_grow_as_the_schedule_says(monkeypatch: pytest.MonkeyPatch) -> 
     found: list[tuple[int, int]] = []
     learn = ModelBasedRounds.learn
 
-    def watched(self: ModelBasedRounds, parts: Parts) -> Any:
+    def watched(self: ModelBasedRounds, parts: RoundInputs) -> Any:
         for measured in learn(self, parts):
             if "k" in measured:
                 assert len(measured["k"].unique()) == 1
@@ -308,9 +310,9 @@ def test_exact_branches_are_what_the_world_would_do() -> None:
     rounds, task = rounds_of(trainer), trainer.environments.world
     assert isinstance(task, ParticleEnv)
     # branches step after step, M rows each
-    rounds.made_up.clear()
+    rounds.model_buffer.clear()
     rounds.branch(trainer.replay, torch.full((2, 2), 3), torch.full((2, 2, 2), 3))
-    batch = rounds.made_up.batch(torch.arange(24).expand(2, 2, -1))
+    batch = rounds.model_buffer.batch(torch.arange(24).expand(2, 2, -1))
     seen, after = batch.observations, batch.next_observations
     assert torch.equal(seen[:, :, 8:], after[:, :, :16])
     listener = seen[..., 1, :]
@@ -358,9 +360,9 @@ def law_is_the_game_s(name: str, **model: Any) -> bool:
     everything = trainer.replay.batch(torch.arange(trainer.replay.size).expand(1, -1))
     state = everything.observations[0, :, 0].double().mean(0).numpy()
     k, n = torch.full((1, game.n), 3), torch.full((1, game.n, game.n), 3)
-    rounds.made_up.clear()
+    rounds.model_buffer.clear()
     rounds.branch(trainer.replay, k, n)
-    batch = rounds.made_up.batch(torch.arange(3 * 4096).expand(1, game.n, -1))
+    batch = rounds.model_buffer.batch(torch.arange(3 * 4096).expand(1, game.n, -1))
     for p in range(3):
         part = slice(4096 * p, 4096 * (p + 1))
         law = (state[:, None] * joint).ravel()
@@ -437,9 +439,9 @@ def felt(scheme: Usage, **model: Any) -> Tensor:
     rounds = rounds_of(trainer)
     evidence = replace(rounds.evidence(trainer.replay), shift=torch.zeros(2, 2).double())
     k, n = rounds.scheme(evidence, 3)
-    rounds.made_up.clear()
+    rounds.model_buffer.clear()
     rounds.branch(trainer.replay, k, n)
-    broken: Tensor = ~rounds.made_up.rows[:, :, : 8 * 3].isfinite().all(-1).all(-1).all(0)
+    broken: Tensor = ~rounds.model_buffer.rows[:, :, : 8 * 3].isfinite().all(-1).all(-1).all(0)
     return broken
 
 
@@ -569,7 +571,7 @@ def test_made_up_rows_that_are_not_finite_are_never_saved(
     run = new(tmp_path, settings)
     assert train(run) == 1
     error = capsys.readouterr().err
-    assert "diverged: made_up/rows[1][0]" in error
+    assert "diverged: model_buffer/rows[1][0]" in error
     assert "of seed 3 is inf" in error
     for path in checkpoint.paths(run.checkpoints):
-        assert bool(checkpoint.load(path).tensors["rounds/made_up/rows"].isfinite().all())
+        assert bool(checkpoint.load(path).tensors["rounds/model_buffer/rows"].isfinite().all())

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from deep.aorpo.rounds import ModelBased, ModelBasedRounds
 from deep.data.batch import Batch
-from deep.data.model_replay import PrivateReplay
+from deep.data.model_replay import ModelReplay
 from deep.dynamics.ensemble import DynamicsSettings
 from deep.opponents.fitting import OpponentSettings
 from deep.seeding import streams
@@ -98,12 +98,12 @@ def test_only_one_joint_policy_is_the_best() -> None:
 
 def changed(monkeypatch: pytest.MonkeyPatch, change: Callable[[Batch], Batch]) -> None:
     """Whatever is made up is ``change``d before it is kept."""
-    add = PrivateReplay.add
+    add = ModelReplay.add
 
-    def spoiled(self: PrivateReplay, batch: Batch, alive: Tensor | None = None) -> None:
+    def spoiled(self: ModelReplay, batch: Batch, alive: Tensor | None = None) -> None:
         add(self, change(batch), alive)
 
-    monkeypatch.setattr(PrivateReplay, "add", spoiled)
+    monkeypatch.setattr(ModelReplay, "add", spoiled)
 
 
 def rewards_of_other_branches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from deep.opponents.models import real_opponents
 from deep.seeding import Streams, streams
 from deep.training.run import assemble, train
 from deep.training.trainer import Trainer
-from tests.deep.training.test_trainer import kept, modelled, new, same, small, table
+from tests.support.runs import kept, modelled, new, same, small, table
 
 K = 4
 
@@ -128,11 +128,11 @@ def test_states_are_those_that_policies_meet(tmp_path: Path) -> None:
 def test_looking_changes_nothing(tmp_path: Path, algorithm: str) -> None:
     trainer = begun(tmp_path, algorithm=algorithm)
     before = kept(trainer)
-    found = trainer.rounds.examined(trainer.environments.world, draws())
+    found = trainer.rounds.oracle_metrics(trainer.environments.world, draws())
     assert same(before, kept(trainer))
     assert len(found) == 4
     assert all(value.shape == (2, 3) and bool((value > 0).all()) for value in found.values())
-    again = trainer.rounds.examined(trainer.environments.world, draws())
+    again = trainer.rounds.oracle_metrics(trainer.environments.world, draws())
     assert all(torch.equal(value, again[name]) for name, value in found.items())
 
 
@@ -144,7 +144,7 @@ def test_errors_of_a_run_do_not_depend_on_the_runs_beside_it(tmp_path: Path) -> 
         while not trainer.updates:
             trainer.step()
         examined = streams(seeds, "test")
-        found[name] = trainer.rounds.examined(trainer.environments.world, examined)
+        found[name] = trainer.rounds.oracle_metrics(trainer.environments.world, examined)
     assert found["one"].keys() == found["both"].keys()
     for name, value in found["one"].items():
         assert torch.equal(value[0], found["both"][name][1])
@@ -153,9 +153,9 @@ def test_errors_of_a_run_do_not_depend_on_the_runs_beside_it(tmp_path: Path) -> 
 
 def test_ablations_have_nothing_to_look_at(tmp_path: Path) -> None:
     trainer = begun(tmp_path, exact_dynamics=True, exact_opponents=True)
-    assert not trainer.rounds.examined(trainer.environments.world, draws())
+    assert not trainer.rounds.oracle_metrics(trainer.environments.world, draws())
     learned = begun(tmp_path / "other", exact_dynamics=True)
-    found = learned.rounds.examined(learned.environments.world, draws())
+    found = learned.rounds.oracle_metrics(learned.environments.world, draws())
     assert found.keys() == {"oracle_opponent_error", "oracle_opponent_largest"}
 
 
@@ -164,7 +164,7 @@ def test_numbers_have_no_exact_errors(tmp_path: Path) -> None:
     trainer = assemble(new(tmp_path, settings))
     while not trainer.updates:
         trainer.step()
-    found = trainer.rounds.examined(trainer.environments.world, draws())
+    found = trainer.rounds.oracle_metrics(trainer.environments.world, draws())
     assert found.keys() == {"compounding_dynamics", "compounding"}
 
 

@@ -261,7 +261,7 @@ class Stale:
     def sample(self, observations: Tensor, streams: Streams) -> Tensor:
         seen = observations if self.last is None else self.last
         self.last = observations
-        return self.says(seen, streams)
+        return self.outputs(seen, streams)
 
 
 @pytest.mark.parametrize("who", ["model", "real", "ego"])

@@ -28,10 +28,10 @@ WHOLE = st.integers(-4, 4)
 @given(st.lists(WHOLE, min_size=48, max_size=48), st.lists(WHOLE, min_size=48, max_size=48))
 def test_the_error_is_its_formula(first: list[int], second: list[int]) -> None:
     """2 rows, steps 0..3, 2 agents of 2 and 3 numbers of 3, against fractions."""
-    real, said = (
+    real, outputs = (
         torch.tensor(x, dtype=torch.float64).view(1, 1, 2, 4, 2, 3) for x in (first, second)
     )
-    found = compounding(real, said, SIZES)
+    found = compounding(real, outputs, SIZES)
     for h in range(1, 4):
         errors = []
         for row in range(2):

@@ -18,7 +18,7 @@ from deep.dynamics import gaussian_outcomes as outcome_numbers
 from deep.dynamics.ensemble import UNIT, DynamicsSettings, Ensemble, ensemble, outcomes
 from deep.dynamics.fitting import Training, fit
 from deep.dynamics.fitting_data import rows_of
-from deep.dynamics.gaussian_outcomes import Numbers, gaussian
+from deep.dynamics.gaussian_outcomes import GaussianOutcomes, gaussian
 from deep.envs.game import GameEnv, GameState
 from deep.envs.spaces import Box, Shape, one_hot, random_actions
 from deep.nn.stacked_mlp import networks
@@ -54,7 +54,7 @@ def team(seeds: list[int], count: int) -> Replay:
 
 def new(shape: Shape, seeds: list[int], dtype: torch.dtype, **settings: Any) -> Ensemble:
     chosen = DynamicsSettings(**{"members": 2, "hidden": (16,), "batch": 32, **settings})
-    return ensemble(shape, chosen, Numbers(shape), streams(seeds, "initialise"), dtype)
+    return ensemble(shape, chosen, GaussianOutcomes(shape), streams(seeds, "initialise"), dtype)
 
 
 def apart(model: Ensemble) -> Tensor:
@@ -93,7 +93,7 @@ def test_a_finite_game_is_recovered_as_well_as_by_counting() -> None:
     assert float(((before - law).abs().sum(-1).mean(-1) / 2).min()) > 4 * float(counting)
     assert float(metrics["rmse"].max()) < 0.05
     assert metrics["rmse"].shape == (2, 2)
-    for name, share in (("inside_50", 0.5), ("inside_90", 0.9)):
+    for name, share in (("coverage_50", 0.5), ("coverage_90", 0.9)):
         # 600 held-out rows: 5 standard errors are at most 0.1
         assert float((metrics[name] - share).abs().max()) < 5 * math.sqrt(share * (1 - share) / 600)
     # egos of a run have data of their own draw and networks of their own
@@ -103,7 +103,7 @@ def test_a_finite_game_is_recovered_as_well_as_by_counting() -> None:
 def calibrated(metrics: dict[str, Tensor], targets: int) -> bool:
     """Whether the shares inside of both intervals are within 5 standard errors of 'targets'."""
     return all(
-        abs(float(metrics[f"inside_{round(100 * share)}"]) - share)
+        abs(float(metrics[f"coverage_{round(100 * share)}"]) - share)
         < 5 * math.sqrt(share * (1 - share) / targets)
         for share in (0.5, 0.9)
     )
@@ -144,8 +144,8 @@ def test_wrong_variances_are_noticed(
     data = rows_of(made, kept, streams([0], "fit"))
     assert calibrated(fitting.quality(made, data), data.held_inputs.shape[1])
 
-    def wrong(said: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_variance = gaussian(said, limits)
+    def wrong(outputs: Tensor, variance_bounds: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = gaussian(outputs, variance_bounds)
         return mean, 2 * log_variance
 
     monkeypatch.setattr(outcome_numbers, "gaussian", wrong)
@@ -169,14 +169,16 @@ def test_one_epoch_is_that_of_plain_layers() -> None:
         for b in range(2):
             layers = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 4)).double()
             nn.utils.vector_to_parameters(start[run, b, 0, : 16 * 3 + 4 * 17], layers.parameters())
-            limits = torch.tensor([-10, -10, 0.5, 0.5], dtype=torch.float64, requires_grad=True)
+            variance_bounds = torch.tensor(
+                [-10, -10, 0.5, 0.5], dtype=torch.float64, requires_grad=True
+            )
             own = [
                 torch.optim.AdamW(layers.parameters(), rate, weight_decay=decay),
-                torch.optim.Adam([limits], rate),
+                torch.optim.Adam([variance_bounds], rate),
             ]
             for index in rows[run, b].split(32):
                 mean, x = layers(data.inputs[run, index]).chunk(2, -1)
-                low, high = limits.chunk(2)
+                low, high = variance_bounds.chunk(2)
                 u = high - nn.functional.softplus(high - x)
                 log_variance = low + nn.functional.softplus(u - low)
                 law = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
@@ -193,7 +195,7 @@ def test_one_epoch_is_that_of_plain_layers() -> None:
             torch.testing.assert_close(
                 made.stack.parameters[run, b, 0, : len(vector)], vector, **kw
             )
-            torch.testing.assert_close(made.limits[run, b], limits, **kw)
+            torch.testing.assert_close(made.log_variance_bounds[run, b], variance_bounds, **kw)
 
 
 @pytest.mark.parametrize("sizes", [(5, 8, 1), (4, 6, 7, 3)])
@@ -201,10 +203,10 @@ def test_gradients_written_in_place_are_those_of_autograd(sizes: tuple[int, ...]
     stack = networks(sizes, 3, 2, streams([0, 1], "initialise"), torch.float64, "cpu")
     x = streams([0, 1], "x").uniform(3, 9, sizes[0])
     weights = streams([0, 1], "w").uniform(3, 2, 9, sizes[-1])
-    said = stack(x)
-    (expected,) = torch.autograd.grad((said * weights).sum(), stack.parameters)
+    outputs = stack(x)
+    (expected,) = torch.autograd.grad((outputs * weights).sum(), stack.parameters)
     gradient = torch.full_like(expected, math.nan)
-    assert torch.equal(stack.fitted(x, lambda _: weights, gradient), said)
+    assert torch.equal(stack.fitted(x, lambda _: weights, gradient), outputs)
     # sums of 9 products of numbers of size 1
     torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-13)
 
@@ -245,8 +247,8 @@ def everything(seeds: list[int]) -> list[Tensor]:
     metrics = [*fit(made, kept, drawing).values(), *fit(made, kept, drawing).values()]
     batch = kept.batch(torch.arange(50).expand(len(seeds), -1))
     seen, done = (x.unsqueeze(1).repeat(1, 2, 1, 1, 1) for x in (batch.observations, batch.actions))
-    _, *said = made.step(None, seen, done, drawing)
-    return [*metrics, *made.state().values(), *said, drawing.state()]
+    _, *outputs = made.step(None, seen, done, drawing)
+    return [*metrics, *made.state().values(), *outputs, drawing.state()]
 
 
 def test_a_run_is_fitted_the_same_beside_others() -> None:
@@ -286,11 +288,11 @@ def test_networks_stop_and_keep_their_best() -> None:
     # float32 beside float64
     torch.testing.assert_close(losses.float(), metrics["held_out_loss"], rtol=1e-6, atol=1e-6)
     # steps that only make it worse leave everything as it was
-    start = apart(made), made.limits.clone()
+    start = apart(made), made.log_variance_bounds.clone()
     wild = replace(made, settings=replace(made.settings, rate=1.0))
     fit(wild, kept, streams([0, 1], "fit"))
     assert torch.equal(made.stack.parameters, start[0])
-    assert torch.equal(made.limits, start[1])
+    assert torch.equal(made.log_variance_bounds, start[1])
 
 
 def test_one_network_stops_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,7 +353,7 @@ def test_large_networks_are_trained_one_by_one(monkeypatch: pytest.MonkeyPatch) 
     for block in (1, 10**9):
         monkeypatch.setattr("deep.nn.stacked_mlp.BLOCK", block)
         settings = DynamicsSettings(members=3, hidden=(16, 16), batch=64, most_epochs=2)
-        predicted, initial = Numbers(SPREAD), streams([0], "initialise")
+        predicted, initial = GaussianOutcomes(SPREAD), streams([0], "initialise")
         made = ensemble(SPREAD, settings, predicted, initial, torch.float64, egos=1)
         drawing: Streams = streams([0], "fit")
         fit(made, kept, drawing)

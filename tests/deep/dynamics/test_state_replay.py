@@ -9,13 +9,13 @@ from torch import Tensor
 
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.dynamics.exact import packed, unpacked
-from deep.dynamics.state_replay import KeptStates, kept_states
+from deep.dynamics.state_replay import StateReplay, state_replay
 from deep.envs.particle import ParticleEnv, State
 from deep.envs.tasks import world
 from deep.seeding import streams
 from deep.training.run import Run, assemble
 from deep.training.trainer import Trainer
-from tests.deep.training.test_trainer import modelled, small
+from tests.support.runs import modelled, small
 
 
 def spread() -> ParticleEnv:
@@ -24,10 +24,12 @@ def spread() -> ParticleEnv:
     return task
 
 
-def filled(capacity: int, times: int, seeds: tuple[int, ...] = (0, 1)) -> tuple[KeptStates, Tensor]:
+def filled(
+    capacity: int, times: int, seeds: tuple[int, ...] = (0, 1)
+) -> tuple[StateReplay, Tensor]:
     """What is kept, and all numbers in the order in which they came, [run, state, number]."""
     task, drawing, came = spread(), streams(seeds, "s"), []
-    kept = kept_states(task.reset(streams(seeds, "like"), 1), capacity)
+    kept = state_replay(task.reset(streams(seeds, "like"), 1), capacity)
     for _ in range(times):
         state = task.reset(drawing, 3)
         kept.add(state)
@@ -98,14 +100,14 @@ def test_the_row_of_a_transition_holds_its_state() -> None:
 
 
 def test_states_that_are_kept_too_late_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    add = KeptStates.add
+    add = StateReplay.add
     last: dict[int, State] = {}
 
-    def late(self: KeptStates, state: State) -> None:
+    def late(self: StateReplay, state: State) -> None:
         add(self, last.get(id(self), state))
         last[id(self)] = state
 
-    monkeypatch.setattr(KeptStates, "add", late)
+    monkeypatch.setattr(StateReplay, "add", late)
     assert not matches(trained())
 
 

@@ -12,7 +12,7 @@ import torch
 
 from deep.training import checkpoint
 from deep.training.run import start, train
-from tests.deep.training.test_trainer import last, same, small
+from tests.support.runs import last, same, small
 
 #: Runs of a second or two, in which a checkpoint is written every few hundredths of one.
 EPISODES = {"masac": 300, "aorpo": 120}

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from deep.agents.rounds import ModelFree, Parts
+from deep.agents.rounds import ModelFree, RoundInputs
 from deep.envs.batch import World
 from deep.seeding import Streams, streams
 from deep.training import checkpoint
 from deep.training.algorithms import ALGORITHMS, Agent, Chosen
 from deep.training.metrics import Averages
 from deep.training.run import assemble, reopen, start, train
-from tests.deep.training.test_trainer import kept, last, new, same, small
+from tests.support.runs import kept, last, new, same, small
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ class Counting:
     rounds: int = 0
     seen: list[tuple[int, int]] = field(default_factory=list)
 
-    def learn(self, parts: Parts) -> Iterator[dict[str, Tensor]]:
+    def learn(self, parts: RoundInputs) -> Iterator[dict[str, Tensor]]:
         self.rounds += 1
         self.seen.append((parts.steps, parts.episodes))
         self.total += self.streams.uniform()
@@ -50,17 +50,17 @@ class Counting:
             else:
                 yield measured
 
-    def watch(self, state: object) -> None:
+    def observe_state(self, state: object) -> None:
         del state
 
-    def totals(self) -> dict[str, Tensor]:
+    def counters(self) -> dict[str, Tensor]:
         return {}
 
-    def examined(self, world: World, streams: Streams) -> dict[str, Tensor]:
+    def oracle_metrics(self, world: World, streams: Streams) -> dict[str, Tensor]:
         del world, streams
         return {}
 
-    def learned(self) -> dict[str, Tensor]:
+    def model_state(self) -> dict[str, Tensor]:
         return {}
 
     def state(self) -> dict[str, Tensor]:
@@ -95,7 +95,9 @@ def test_model_free_rounds_sample_and_step(tmp_path: Path) -> None:
         trainer.episode()
     measured = list(
         ModelFree(8, 3).learn(
-            Parts(one.replay, one.learner, one.streams, one.steps, one.episodes, lambda _: None)
+            RoundInputs(
+                one.replay, one.learner, one.streams, one.steps, one.episodes, lambda _: None
+            )
         )
     )
     for expected in measured:
@@ -181,7 +183,7 @@ def test_what_rounds_measure_stops_a_run_too(
 ) -> None:
     learn = Counting.learn
 
-    def broken(self: Counting, parts: Parts) -> Iterator[dict[str, Tensor]]:
+    def broken(self: Counting, parts: RoundInputs) -> Iterator[dict[str, Tensor]]:
         for measured in learn(self, parts):
             yield measured | ({"sum": self.total * float("inf")} if self.rounds == 9 else {})
 

@@ -19,7 +19,7 @@ from deep.training.algorithms import ALGORITHMS
 from deep.training.presets import PRESETS, preset
 from deep.training.run import Run, assemble
 from deep.training.settings import Settings, as_json, check, from_json
-from tests.deep.training.test_trainer import modelled, small
+from tests.support.runs import modelled, small
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

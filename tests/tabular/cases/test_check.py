@@ -19,17 +19,15 @@ from bounds.library.published import BOUNDS
 from bounds.shared.files import write_json
 from tabular import verify
 from tabular.cases import check as check_module
-from tabular.cases.case import Case, case_at, case_of
+from tabular.cases.case import Case, as_float, case_at
 from tabular.cases.check import Check, Verdict, as_json, check
 from tabular.cases.files import case_json
 from tabular.cases.strategies import cases
 from tabular.cases.time_suprema import FLOAT_GAP
 from tabular.commands.main import main
 from tabular.games.arrays import exact_array
-from tabular.games.game import StochasticGame
-from tabular.games.policy import uniform
-from tests.tabular.cases.test_errors import clock
-from tests.tabular.cases.test_returns import as_float, largest_reward, random_batch, rounding
+from tests.support.case_laws import assert_valid_bounds_hold
+from tests.support.cases import clock, largest_reward, latch, leak, random_batch, rounding
 
 #: Unit roundoff of float64.
 U = 2.0**-53
@@ -73,15 +71,6 @@ def without_errors(given: Case) -> Case:
 
 
 # Bounds
-
-
-def assert_valid_bounds_hold(given: Case) -> None:
-    found = check(given, max_horizon=LOOKED)
-    proved = found.errors.data.horizon is None and found.errors.current.horizon is None
-    for verdict in found.verdicts:
-        if verdict.bound.valid:
-            assert not verdict.refuted, verdict.bound.name
-            assert verdict.holds or not proved, verdict.bound.name
 
 
 @given(cases())
@@ -195,52 +184,11 @@ def test_the_clock_attains_coupling_expected_for_every_k_up_to_its_length(phases
         assert (verdict.value > 0) == (k > 0)
 
 
-def latch(k: int) -> Case:
-    """Good until anyone errs; π never errs, π_D, π̂ and T̂ do (theory, section 3)."""
-    good, bad = Fraction(3), Fraction(-1)
-    stay, fall = exact_array([1, 0]), exact_array([0, 1])
-    transition = exact_array(np.zeros((2, 4, 2), int))
-    transition[:] = fall
-    transition[0, 0] = stay
-    model = transition.copy()
-    model[0, 0] = exact_array([Fraction(9, 10), Fraction(1, 10)])
-    reward = exact_array([[good, bad, bad, bad], [bad] * 4])
-    game = StochasticGame(
-        (2, 2), transition, np.stack([reward] * 2), exact_array([1, 0]), Fraction(9, 10)
-    )
-
-    def erring(e: Fraction) -> Any:
-        return exact_array([[1 - e, e], [1, 0]])
-
-    return case_of(
-        game,
-        0,
-        (erring(Fraction(0)),) * 2,
-        data_policies=(erring(Fraction(1, 5)), erring(Fraction(1, 7))),
-        model_transition=model,
-        opponent_models=(None, erring(Fraction(1, 3))),
-        branch_length=k,
-    )
-
-
 @pytest.mark.parametrize("k", [0, 1, 2, 5, 20])
 def test_the_latch_attains_coupling_sup_for_every_k_at_once(k: int) -> None:
     found = verdicts(check(latch(k)))
     assert found["coupling-sup", "branched"].tightness == 1
     assert found["coupling-sup", "model"].tightness == 1
-
-
-def leak(**changes: Any) -> Case:
-    """One action; reality stays at +1, the model leaves with 1/100 for −1 (theory, section 1)."""
-    one = StochasticGame(
-        (1,),
-        exact_array([[[1, 0]], [[0, 1]]]),
-        exact_array([[[1], [-1]]]),
-        exact_array([1, 0]),
-        Fraction(19, 20),
-    )
-    model = exact_array([[[Fraction(99, 100), Fraction(1, 100)]], [[0, 1]]])
-    return replace(case_of(one, 0, uniform(one), model_transition=model), **changes)
 
 
 def test_the_leak_refutes_theorem_1_as_printed_and_only_that() -> None:

@@ -1,10 +1,8 @@
 """Errors against their definitions in plain Python; maxima over time and the proofs behind them."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import chain, combinations, islice, product
-from typing import Any
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -16,13 +14,14 @@ from bounds.formula.error_profile import ErrorProfile
 from bounds.shared.numbers import Array
 from tabular.cases import errors as divergence
 from tabular.cases import time_suprema as horizon
-from tabular.cases.case import Case, case_of
+from tabular.cases.case import Case, as_float
 from tabular.cases.errors import total_variation
-from tabular.cases.strategies import cases, distributions, errors, profiles, tables
+from tabular.cases.strategies import cases, distributions, profiles
 from tabular.games.arrays import exact_array, is_exact_array
-from tabular.games.game import StochasticGame
-from tabular.games.policy import uniform
-from tests.tabular.cases.test_returns import as_float, learned, moved, plays, sparse_case
+from tests.support.case_laws import assert_errors_are_their_definitions, assert_maximum_over_time
+from tests.support.cases import clock, sparse_case
+from tests.support.chains import Chain, chains, over_time
+from tests.support.loops import expected_over_time, largest_event
 
 #: Unit roundoff of float64.
 U = 2.0**-53
@@ -30,70 +29,6 @@ HALF = Fraction(1, 2)
 
 
 # Definitions
-
-
-def largest_event(p: Sequence[Any], q: Sequence[Any]) -> Any:
-    """D_TV as the largest difference that any event's probability can have."""
-    outcomes = range(len(p))
-    events = chain.from_iterable(combinations(outcomes, r) for r in range(len(p) + 1))
-    return max(sum(p[i] - q[i] for i in event) for event in events)
-
-
-def half_sum(p: Sequence[Any], q: Sequence[Any]) -> Any:
-    """D_TV by its formula, for rows too long to list their events."""
-    return sum(abs(x - y) for x, y in zip(p, q, strict=True)) / 2
-
-
-def joint_row(policies: Sequence[Array], s: int, size: int) -> list[Any]:
-    row = [Fraction(0)] * size
-    for a, probability in plays(policies, s):
-        row[a] = probability
-    return row
-
-
-def expected_over_time(given: Case, policies: Sequence[Array], count: int) -> list[Any]:
-    """E D_TV(T‖T̂) at t = 0..count−1 when ``policies`` play in T."""
-    found, d = [], list(given.initial)
-    for _ in range(count):
-        found.append(
-            sum(
-                mass * p * half_sum(given.transition[s, a], given.model_transition[s, a])
-                for s, mass in enumerate(d)
-                for a, p in plays(policies, s)
-            )
-        )
-        d = moved(d, policies, given.transition)
-    return found
-
-
-def assert_errors_are_their_definitions(given: Case) -> None:
-    found = divergence.measure(given, max_horizon=6)
-    states, joint = range(given.n_states), given.joint_actions
-    for j in range(given.n):
-        pi, data, model = (x[j] for x in (given.policies, given.data_policies, learned(given)))
-        assert found.policy_shift[j] == max(largest_event(pi[s], data[s]) for s in states)
-        if j == given.ego:
-            assert found.opponent_model[j] is None
-        else:
-            assert found.opponent_model[j] == max(largest_event(pi[s], model[s]) for s in states)
-    assert found.joint_policy_shift == max(
-        largest_event(*(joint_row(p, s, joint) for p in (given.policies, given.data_policies)))
-        for s in states
-    )
-    assert found.model_sup == max(
-        largest_event(given.transition[s, a], given.model_transition[s, a])
-        for s, a in product(states, range(joint))
-    )
-    for error, policies in (
-        (found.data, given.data_policies),
-        (found.current, given.policies),
-    ):
-        values = expected_over_time(given, policies, error.steps + 4)
-        assert error.value == max(values[: error.steps + 1])
-        assert error.upper >= max(values)
-    rewards = [r for row in given.reward for r in row]
-    assert found.r_max == max(abs(r) for r in rewards)
-    assert found.span == max(rewards) - min(rewards)
 
 
 @given(st.integers(1, 6).flatmap(lambda n: st.tuples(distributions(n), distributions(n))))
@@ -188,44 +123,6 @@ def test_sparse_errors_agree_with_dense_ones(given: Case) -> None:
 
 
 # Maxima over time
-
-Chain = tuple[Array, Array, Array]
-
-
-@st.composite
-def chains(draw: st.DrawFn, *, exact: bool = True, kind: str | None = None) -> Chain:
-    """(initial, matrix, error): any chain, a permutation, or one that only moves upwards."""
-    n = draw(st.integers(1, 4))
-    kind = draw(st.sampled_from(("any", "permutation", "upwards"))) if kind is None else kind
-    if kind == "any":
-        matrix = draw(tables((n, n)))
-    elif kind == "permutation":
-        matrix = exact_array(np.eye(n, dtype=int)[list(draw(st.permutations(range(n))))])
-    else:
-        rows = [[0] * s + list(draw(distributions(n - s))) for s in range(n)]
-        matrix = exact_array(rows)
-    error = exact_array(draw(st.tuples(*[errors()] * n)))
-    found = (draw(distributions(n)), matrix, error)
-    return found if exact else tuple(x.astype(float) for x in found)
-
-
-def over_time(initial: Array, matrix: Array, error: Array) -> Iterator[Any]:
-    """f_t = d₀Pᵗe for t = 0, 1, 2, …"""
-    d = list(initial)
-    while True:
-        yield sum(x * e for x, e in zip(d, error, strict=True))
-        d = [sum(d[s] * matrix[s][u] for s in range(len(d))) for u in range(len(d))]
-
-
-def assert_maximum_over_time(drawn: Chain, limit: int) -> None:
-    found = horizon.expected_error(*drawn, max_horizon=limit)
-    values = list(islice(over_time(*drawn), found.steps + 41))
-    assert found.steps <= limit
-    assert found.value == max(values[: found.steps + 1])
-    assert found.value <= found.upper
-    assert found.upper >= max(values)
-    assert (found.horizon is None) == (found.value == found.upper)
-    assert found.horizon in (None, found.steps)
 
 
 @given(chains(), st.integers(0, 12))
@@ -414,20 +311,6 @@ def test_zeros_that_a_sparse_matrix_stores_are_no_links() -> None:
 
 
 # The clock
-
-
-def clock(phases: int, k: int | None = None) -> Case:
-    """Phases count down, good for ever; in the model phase 0 falls to bad (theory, section 3)."""
-    good = range(phases)
-    real = exact_array(np.zeros((2 * phases, 1, 2 * phases), int))
-    for p in good:
-        real[p, 0, (p - 1) % phases] = real[phases + p, 0, phases + (p - 1) % phases] = Fraction(1)
-    model = real.copy()
-    model[0, 0] = np.roll(model[0, 0], phases)
-    reward = exact_array([[1]] * phases + [[-1]] * phases)
-    initial = exact_array([Fraction(1, phases)] * phases + [0] * phases)
-    game = StochasticGame((1,), real, reward[None], initial, Fraction(9, 10))
-    return case_of(game, 0, uniform(game), model_transition=model, branch_length=k)
 
 
 @pytest.mark.parametrize("phases", range(1, 8))

@@ -19,34 +19,12 @@ from tabular.cases.case import Case
 from tabular.cases.files import case_json, load_case, parse_case
 from tabular.cases.strategies import cases
 from tabular.commands.main import main
+from tabular.games import json_input
 from tabular.games.arrays import SUM_TOLERANCE, is_exact_array
 from tabular.games.json_input import OPTIONAL, REQUIRED
-from tests.tabular.cases.test_returns import random_batch, sparse_case
+from tests.support.cases import example, random_batch, sparse_case
 
 HALVES = ["1/2", "1/2"]
-
-
-def example() -> dict[str, Any]:
-    """A valid exact case of two agents with 2 and 3 actions, two states and k = 2."""
-    stay, leave = ["1", "0"], ["1/4", "3/4"]
-    thirds = ["1/3", "1/3", "1/3"]
-    return {
-        "format": "stochastic-game-case/1",
-        "gamma": "9/10",
-        "actions": [2, 3],
-        "ego": 0,
-        "initial": ["1/3", "2/3"],
-        "transition": [[stay] * 6, [leave] * 6],
-        "reward": [[0, 1, 2, 3, 4, 5], ["-1/2"] * 6],
-        "policies": [[HALVES] * 2, [thirds] * 2],
-        "data_policies": [[stay] * 2, [thirds] * 2],
-        "model_transition": [[HALVES] * 6, [leave] * 6],
-        "opponent_models": [None, [["1", "0", "0"]] * 2],
-        "branch_length": 2,
-        "opponent_lengths": [None, 1],
-        "note": "an example",
-        "source": "nowhere",
-    }
 
 
 def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
@@ -259,16 +237,16 @@ def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_file_over_the_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "case.json"
     with path.open("wb") as file:
-        file.truncate(casefile.MAX_BYTES + 1)
-    assert f"larger than {casefile.MAX_BYTES} bytes" in refused(path, capsys)
+        file.truncate(json_input.MAX_BYTES + 1)
+    assert f"larger than {json_input.MAX_BYTES} bytes" in refused(path, capsys)
 
 
 def test_the_limit_itself_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_json(tmp_path / "case.json", example())
     size = path.stat().st_size
-    monkeypatch.setattr(casefile, "MAX_BYTES", size)
+    monkeypatch.setattr(json_input, "MAX_BYTES", size)
     assert same(load_case(path), parse_case(example()))
-    monkeypatch.setattr(casefile, "MAX_BYTES", size - 1)
+    monkeypatch.setattr(json_input, "MAX_BYTES", size - 1)
     with pytest.raises(InputError, match=f"larger than {size - 1} bytes"):
         load_case(path)
 

@@ -33,19 +33,16 @@ from tabular.cases.time_suprema import expected_error
 from tabular.games.arrays import exact_array
 from tabular.games.random import garnet
 from tabular.verify import Rejected
-from tests.tabular.cases.test_check import assert_valid_bounds_hold, latch, leak
-from tests.tabular.cases.test_errors import (
+from tests.support.case_laws import (
+    assert_branched_return_is_its_definition,
     assert_errors_are_their_definitions,
     assert_maximum_over_time,
-    clock,
-)
-from tests.tabular.cases.test_returns import (
-    assert_branched_return_is_its_definition,
     assert_returns_are_sums,
     assert_simulation_finds_each_return,
-    sampled_case,
+    assert_the_checker_agrees,
+    assert_valid_bounds_hold,
 )
-from tests.tabular.certificates.test_build import assert_the_checker_agrees
+from tests.support.cases import clock, latch, leak, sampled_case
 
 HALF = Fraction(1, 2)
 

@@ -1,6 +1,5 @@
 """Exact evaluation against plain loops over agents and time, Monte Carlo, floats, known limits."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, product
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from bounds.shared.numbers import Array, InputError
-from tabular.cases import monte_carlo as simulate
 from tabular.cases import returns as evaluation
 from tabular.cases.case import Case, as_float, case_at, case_of
 from tabular.cases.perturb import perturbed_case
@@ -22,128 +20,25 @@ from tabular.games import arrays
 from tabular.games.arrays import exact_array
 from tabular.games.chains import induced_reward, induced_transition
 from tabular.games.game import StochasticGame, as_sparse, joint_action, split_action
-from tabular.games.policy import joint_policy, random_policies, uniform
-from tabular.games.random import garnet, garnet_arrays
+from tabular.games.policy import joint_policy, uniform
+from tabular.games.random import garnet
+from tests.support.case_laws import (
+    assert_branched_return_is_its_definition,
+    assert_returns_are_sums,
+    assert_simulation_finds_each_return,
+)
+from tests.support.cases import (
+    largest_reward,
+    random_batch,
+    rounding,
+    sampled_case,
+    sparse_case,
+)
+from tests.support.loops import earned, learned, moved, players, plays
 
 #: Unit roundoff of float64.
 U = 2.0**-53
 HALF = Fraction(1, 2)
-
-
-# The oracle: nothing but loops
-
-
-def plays(policies: Sequence[Array], s: int) -> Iterator[tuple[int, Any]]:
-    """(joint action, probability) in state ``s``, multiplied up agent by agent, agent 0 slowest."""
-    for own in product(*(range(len(policy[s])) for policy in policies)):
-        a, probability = 0, Fraction(1)
-        for policy, x in zip(policies, own, strict=True):
-            a = a * len(policy[s]) + x
-            probability = probability * policy[s][x]
-        if probability:
-            yield a, probability
-
-
-def moved(distribution: Sequence[Any], policies: Sequence[Array], transition: Array) -> list[Any]:
-    after = [0 * x for x in distribution]
-    for s, mass in enumerate(distribution):
-        for a, probability in plays(policies, s) if mass else ():
-            for u, chance in enumerate(transition[s][a]):
-                after[u] += mass * probability * chance
-    return after
-
-
-def earned(distribution: Sequence[Any], policies: Sequence[Array], reward: Array) -> Any:
-    return sum(
-        mass * probability * reward[s][a]
-        for s, mass in enumerate(distribution)
-        for a, probability in plays(policies, s)
-    )
-
-
-def learned(given: Case) -> list[Array]:
-    """The policies of the learned world: models where there are models."""
-    return [
-        policy if j == given.ego or model is None else model
-        for j, (policy, model) in enumerate(zip(given.policies, given.opponent_models, strict=True))
-    ]
-
-
-def players(given: Case, step: int) -> list[Array]:
-    """Who takes action number ``step`` after the branch, by the definition of the case format."""
-    k, chosen = given.branch_length, []
-    for j in range(given.n):
-        model = given.opponent_models[j]
-        own = k if given.opponent_lengths is None or j == given.ego else given.opponent_lengths[j]
-        modelled = j != given.ego and model is not None and (own == k or step <= own)
-        chosen.append(model if modelled else given.policies[j])
-    return chosen
-
-
-def series(given: Case, policies: Sequence[Array], transition: Array, horizon: int) -> Any:
-    """Σ_{t<horizon} γᵗ E r_t."""
-    total, d = Fraction(0), list(given.initial)
-    for t in range(horizon):
-        total += given.gamma**t * earned(d, policies, given.reward)
-        d = moved(d, policies, transition)
-    return total
-
-
-def branched_series(given: Case, horizon: int) -> Any:
-    """Σ_{t<horizon} γᵗ E r_t of branched rollouts, every t from its own branch point."""
-    k, total, branch_point = given.branch_length, Fraction(0), list(given.initial)
-    assert k is not None
-    for t in range(horizon):
-        if t > k:
-            branch_point = moved(branch_point, given.data_policies, given.transition)
-        d = branch_point
-        for step in range(1, min(t, k) + 1):
-            d = moved(d, players(given, step), given.model_transition)
-        total += given.gamma**t * earned(d, players(given, min(t, k) + 1), given.reward)
-    return total
-
-
-def tail(given: Case, horizon: int) -> Any:
-    """What the times from ``horizon`` on can add: γᴴ max|R| / (1 − γ)."""
-    return given.gamma**horizon * abs(given.reward).max() / (1 - given.gamma)
-
-
-def assert_returns_are_sums(given: Case) -> None:
-    """η and η̂ against loops; γ is cut to 1/2 so that 20 steps say nearly everything."""
-    short = replace(given, gamma=min(given.gamma, HALF))
-    for value, policies, transition in (
-        (evaluation.real_return(short), short.policies, short.transition),
-        (evaluation.model_return(short), learned(short), short.model_transition),
-    ):
-        assert abs(value - series(short, policies, transition, 20)) <= tail(short, 20)
-
-
-def assert_branched_return_is_its_definition(given: Case) -> None:
-    short = replace(given, gamma=min(given.gamma, HALF))
-    horizon = short.branch_length + 12
-    gap = evaluation.branched_return(short) - branched_series(short, horizon)
-    assert abs(gap) <= tail(short, horizon)
-
-
-def rounding(given: Case, steps: int = 0) -> float:
-    """How far float64 may be from exact, in units of max|R| for a return, of 1 for an occupancy.
-
-    Products of n policies summed over |A| joint actions leave P and r with relative errors of
-    (|A| + n + 2)u. Solving (I − γP)v = r by elimination is backward stable: the matrix is perturbed
-    by 3 s³ 2^{s−1} u relatively (Higham 2002, Theorem 9.5, growth at most 2^{s−1}), and that is
-    amplified by the condition number ‖I − γP‖ ‖(I − γP)⁻¹‖ ≤ (1 + γ)/(1 − γ) of a value of at most
-    max|R|/(1 − γ). For occupancies the same holds of the transposed system in the 1-norm. ``steps``
-    products by a matrix add s + |A| + n each, and so do the sums over states at the end. Squares of
-    u are in the factor 1.1.
-    """
-    gamma, s, a = float(given.gamma), given.n_states, given.joint_actions
-    condition = (1 + gamma) / (1 - gamma)
-    solved = 3 * s**3 * 2 ** (s - 1) + 2 * (a + given.n + 2)
-    return 1.1 * U * (condition * solved + (steps + 2) * (s + a + given.n)) / (1 - gamma)
-
-
-def largest_reward(given: Case) -> float:
-    return float(abs(given.reward).max())
 
 
 # Returns
@@ -351,16 +246,6 @@ def test_floats_agree_with_fractions(given: Case) -> None:
         assert abs(returned(floats) - float(returned(given))) <= allowed
 
 
-def sparse_case(given: Case) -> Case:
-    """The same float case with CSR transitions."""
-    real, model = (
-        as_sparse(StochasticGame(given.actions, t, given.reward[None].repeat(given.n, 0),
-                                 given.initial, given.gamma)).transition
-        for t in (given.transition, given.model_transition)
-    )  # fmt: skip
-    return replace(given, transition=real, model_transition=model)
-
-
 @given(cases(exact=False, branched=True))
 def test_sparse_equals_dense(given: Case) -> None:
     thin = sparse_case(given)
@@ -371,27 +256,6 @@ def test_sparse_equals_dense(given: Case) -> None:
         assert abs(returned(thin) - returned(given)) <= allowed * largest_reward(given)
     difference = np.abs(evaluation.occupancy(thin) - evaluation.occupancy(given)).sum()
     assert difference <= allowed
-
-
-def random_batch(seed: int, count: int, lengths: tuple[int | None, ...] | None) -> Case:
-    rng = np.random.default_rng(seed)
-    actions, s, gamma = (2, 3), 3, 0.9
-    real, model = (garnet_arrays(actions, s, 2, rng, batch=(count,)) for _ in range(2))
-    current, data, models = (random_policies(actions, s, rng, (count,)) for _ in range(3))
-    return Case(
-        gamma,
-        actions,
-        0,
-        real.initial,
-        real.transition,
-        real.reward[:, 0],
-        current,
-        data,
-        model.transition,
-        (None, models[1]),
-        4,
-        lengths,
-    )
 
 
 @pytest.mark.parametrize("lengths", [None, (None, 0), (None, 2), (None, 4)])
@@ -496,40 +360,6 @@ def test_sparse_stays_sparse() -> None:
 
 
 # Monte Carlo
-
-
-def sampled_case(seed: int) -> Case:
-    rng = np.random.default_rng(seed)
-    actions = ((2, 3), (2,), (2, 2, 2), (3, 2))[seed]
-    lengths = (None, None, (1, None, 3), (None, 0))[seed]
-    return perturbed_case(
-        garnet(actions, 4, 2, rng, exact=True),
-        rng,
-        ego=1 if seed == 2 else 0,
-        model_error=Fraction(1, 2),
-        policy_shift=Fraction(1, 2),
-        opponent_error=Fraction(1, 2),
-        branch_length=3,
-        opponent_lengths=lengths,
-    )
-
-
-def assert_simulation_finds_each_return(given: Case, seed: int) -> None:
-    values = {
-        "real": evaluation.real_return(given),
-        "model": evaluation.model_return(given),
-        "branched": evaluation.branched_return(given),
-    }
-    estimates = {
-        which: simulate.simulate(
-            as_float(given), which, np.random.default_rng(seed), samples=40_000
-        )
-        for which in values
-    }
-    for which, value in values.items():
-        assert abs(estimates[which].mean - float(value)) <= estimates[which].radius
-    real = estimates["real"]  # near enough to tell it from another return
-    assert max(abs(real.mean - float(v)) for v in values.values()) > real.radius
 
 
 @pytest.mark.parametrize("seed", range(4))

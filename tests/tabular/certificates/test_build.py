@@ -25,7 +25,7 @@ from bounds.formula.tree import tree
 from bounds.library.published import BOUNDS, find
 from bounds.shared.numbers import Array, InputError
 from tabular import verify
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.cases.check import check
 from tabular.cases.errors import measure, profile
 from tabular.cases.files import parse_case
@@ -36,8 +36,8 @@ from tabular.certificates.build import opponent_term, rationalised, refutation, 
 from tabular.certificates.write import certify
 from tabular.games.arrays import exact_array
 from tabular.search.evolution import Shape, evolve, simplest_refutation
-from tests.tabular.cases.test_check import latch, leak
-from tests.tabular.cases.test_returns import as_float
+from tests.support.case_laws import assert_the_checker_agrees
+from tests.support.cases import latch, leak
 
 ROOT = Path(__file__).parents[3]
 Certificate = dict[str, Any]
@@ -370,20 +370,6 @@ def test_a_number_that_would_take_for_ever_is_not_read(tmp_path: Path) -> None:
 
 def tree_bounds() -> list[Bound]:
     return [bound for bound in BOUNDS if bound.symbols]
-
-
-def assert_the_checker_agrees(case: Case, bound: Bound, first_t: int) -> None:
-    proved = profile(case, measure(case, max_horizon=10), proved=True)
-    if bound.name == "coupling-sup" and bound.about == "branched":
-        proved = proved.with_(opponent_lengths=None)  # what its one formula says
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(certificate, "measure", partial(measure, max_horizon=10))
-        value = certificate._certificate("refutation", case, bound, first_t)
-    left, right = verify.check_game(reread(value))
-    other = {"model": model_return, "branched": branched_return}[bound.about](case)
-    scale = {"unnormalised": 1, "normalised": 1 - case.gamma}[bound.convention]
-    assert left == scale * case.gamma**first_t * (real_return(case) - other)
-    assert right == bound.evaluate(proved), bound.name
 
 
 @given(cases(branched=True), st.integers(0, 1))

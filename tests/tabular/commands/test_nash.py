@@ -17,7 +17,7 @@ from tabular.commands.main import main
 from tabular.games.catalogue import find
 from tabular.games.files import REQUIRED, game_json, load_game, parse_game
 from tabular.games.game import StochasticGame
-from tests.tabular.cases.test_files import example as example_case
+from tests.support.cases import example as example_case
 
 #: The keys that the JSON object has at least.
 KEYS = (

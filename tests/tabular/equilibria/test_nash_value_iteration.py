@@ -39,7 +39,7 @@ from tabular.games.game import StochasticGame, as_float
 from tabular.games.grid import COLUMNS, ROWS
 from tabular.games.literature import repeated
 from tabular.games.random import garnet
-from tests.tabular.equilibria.test_zero_sum_stage import lp_value
+from tests.support.stage_games import lp_value
 
 
 def solved(game: StochasticGame, name: str = "first") -> Solution:

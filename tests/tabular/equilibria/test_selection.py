@@ -19,7 +19,7 @@ from tabular.equilibria.selection import (
 from tabular.equilibria.stage_equilibria import all_equilibria, selected
 from tabular.equilibria.stage_game import Strategies, is_global_optimum, is_saddle, regret
 from tabular.games.arrays import exact_array
-from tests.tabular.equilibria.test_stage_game import stage_games
+from tests.support.stage_games import stage_games
 
 CHICKEN = exact_array([[[6, 2], [7, 0]], [[6, 7], [2, 0]]])
 STAG_HUNT = exact_array([[[4, 0], [3, 3]], [[4, 3], [0, 3]]])

@@ -25,7 +25,7 @@ from tabular.equilibria.stage_equilibria import (
 from tabular.equilibria.stage_game import regret
 from tabular.games.arrays import exact_array
 from tabular.games.catalogue import find
-from tests.tabular.equilibria.test_stage_game import stage_games
+from tests.support.stage_games import stage_games
 
 #: enumpoly accepts profiles with a regret of 1e-8 of the game's payoffs, here at most 2 in size
 POLY = 4e-8
@@ -119,7 +119,7 @@ def test_one_equilibrium_of_two_agents_is_exact(payoffs: Array) -> None:
 
 def test_one_equilibrium_of_a_large_game() -> None:
     payoffs = exact_array(np.random.default_rng(0).integers(-9, 10, (2, 12, 12)))
-    with pytest.raises(InputError, match=r"tabular\.gambit\.one_equilibrium"):
+    with pytest.raises(InputError, match=r"equilibria\.gambit\.one_equilibrium"):
         all_equilibria(payoffs[None])
     assert regret(payoffs, one_equilibrium(payoffs)) == 0
 

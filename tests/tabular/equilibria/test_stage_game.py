@@ -25,21 +25,9 @@ from tabular.equilibria.stage_game import (
     stage_game,
 )
 from tabular.games.arrays import exact_array
+from tests.support.stage_games import stage_games
 
 HALF = Fraction(1, 2)
-
-
-@st.composite
-def stage_games(
-    draw: st.DrawFn, agents: int | None = None, largest: int = 4, size: int = 2
-) -> Array:
-    """An exact payoff table [agent, a⁰, …] of small whole numbers: ties are common."""
-    n = draw(st.integers(1, 3)) if agents is None else agents
-    actions = tuple(draw(st.integers(1, largest if n < 3 else 2)) for _ in range(n))
-    entries = draw(
-        st.lists(st.integers(-size, size), min_size=n * prod(actions), max_size=n * prod(actions))
-    )
-    return exact_array(np.array(entries).reshape(n, *actions))
 
 
 @st.composite

@@ -19,7 +19,7 @@ from tabular.equilibria.stage_game import regret
 from tabular.equilibria.support_enumeration import Equilibria
 from tabular.equilibria.support_enumeration import support_enumeration as solved
 from tabular.games.arrays import exact_array
-from tests.tabular.equilibria.test_stage_game import stage_games
+from tests.support.stage_games import stage_games
 
 Profile = tuple[tuple[Any, ...], ...]
 

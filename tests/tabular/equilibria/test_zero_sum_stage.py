@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import linprog
 
 from bounds.shared.numbers import Array, InputError
 from tabular.equilibria import zero_sum_stage as matrix_games
 from tabular.equilibria.support_enumeration import support_enumeration
 from tabular.equilibria.zero_sum_stage import best_guarantee, solve_matrix
 from tabular.games.arrays import exact_array
+from tests.support.stage_games import lp_value
 
 
 @st.composite
@@ -22,22 +22,6 @@ def matrices(draw: st.DrawFn, largest: int = 5) -> Array:
     entries = draw(st.lists(st.integers(-3, 3), min_size=prod(shape), max_size=prod(shape)))
     scale = draw(st.sampled_from([Fraction(1), Fraction(1, 7), Fraction(10**6)]))
     return scale * exact_array(np.array(entries).reshape(shape))
-
-
-def lp_value(payoff: Array) -> float:
-    """max v such that x guarantees v, by HiGHS."""
-    rows, columns = payoff.shape
-    result = linprog(
-        np.r_[np.zeros(rows), -1],
-        A_ub=np.c_[-payoff.T, np.ones(columns)],
-        b_ub=np.zeros(columns),
-        A_eq=[np.r_[np.ones(rows), 0]],
-        b_eq=[1],
-        bounds=[(0, None)] * rows + [(None, None)],
-        method="highs",
-    )
-    assert result.status == 0
-    return float(-result.fun)
 
 
 @given(matrices())

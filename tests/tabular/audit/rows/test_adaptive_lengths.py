@@ -24,7 +24,7 @@ from tabular.records.figures import errors, lengths, under_the_bounds
 from tabular.records.intervals import over_seeds
 from tabular.records.theory import FOLDER, ROUNDING, Record, load, parse, row, table
 from tabular.records.theory_checks import broken
-from tabular.records.theory_row import USAGES, measured
+from tabular.records.theory_row import COMPARED, measured
 
 MANIFEST, RECORDS = load()
 IDS = [record.game for record in RECORDS]
@@ -41,32 +41,34 @@ def some_case(seed: int, name: str = "coordination", model: F = F(1, 20)) -> Cas
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4))
-def test_measured_is_what_check_says_of_each_usage(seed: int, k: int) -> None:
+def test_measured_is_what_check_says_of_each_branch(seed: int, k: int) -> None:
     case = some_case(seed)
     found = measured(as_float(case), k)
-    for usage in found.usages.values():
-        lengths: list[int | None] = list(usage.n)
+    for branch in found.branches.values():
+        lengths: list[int | None] = list(branch.n)
         lengths.insert(case.ego, None)
         exact = check(replace(case, branch_length=k, opponent_lengths=tuple(lengths)))
         assert exact.branched_discrepancy is not None
         # returns reach 10 and are solved for in floats
-        assert usage.discrepancy == pytest.approx(abs(float(exact.branched_discrepancy)), abs=1e-12)
+        assert branch.discrepancy == pytest.approx(
+            abs(float(exact.branched_discrepancy)), abs=1e-12
+        )
         by_name = {(v.bound.name, v.bound.about): v for v in exact.verdicts}
         bound = by_name["coupling-expected", "branched"]
-        assert usage.coupling == pytest.approx(float(bound.value), rel=1e-9)
+        assert branch.coupling == pytest.approx(float(bound.value), rel=1e-9)
         printed = by_name["theorem2-opponent-wise", "branched"]
-        assert usage.theorem2 * (1 - found.errors.gamma) == pytest.approx(float(printed.value))
-        assert usage.calls == sum(k - n for n in usage.n)
-    assert found.usages["all-real"].calls == 2 * k
-    assert found.usages["all-models"].calls == 0
-    assert found.usages["adaptive"].n == paper_rule(k, found.errors.opponent_model)
-    assert found.usages["planned"].calls <= found.usages["adaptive"].calls
+        assert branch.theorem2 * (1 - found.errors.gamma) == pytest.approx(float(printed.value))
+        assert branch.calls == sum(k - n for n in branch.n)
+    assert found.branches["all-real"].calls == 2 * k
+    assert found.branches["all-models"].calls == 0
+    assert found.branches["adaptive"].n == paper_rule(k, found.errors.opponent_model)
+    assert found.branches["planned"].calls <= found.branches["adaptive"].calls
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6))
 def test_the_planner_is_never_worse_by_its_own_bound(seed: int, k: int) -> None:
     found = measured(as_float(some_case(seed)), k)
-    rule, best = (evaluated(found.errors, found.usages[u].n) for u in ("adaptive", "planned"))
+    rule, best = (evaluated(found.errors, found.branches[u].n) for u in ("adaptive", "planned"))
     assert best.value <= rule.value * (1 + 1e-12)
 
 
@@ -87,9 +89,9 @@ def test_a_table_is_read_back() -> None:
     for name in ("gamma", "model_data", "model_current", "model_sup", "span", "r_max"):
         assert getattr(back, name) == pytest.approx(getattr(found.errors, name), rel=ROUNDING)
     assert back.opponent_model == pytest.approx(found.errors.opponent_model, rel=ROUNDING)
-    for usage in USAGES:
-        assert tuple(record.lengths(usage)[2]) == found.usages[usage].n
-        assert record.calls(usage)[2] == found.usages[usage].calls
+    for scheme in COMPARED:
+        assert tuple(record.lengths(scheme)[2]) == found.branches[scheme].n
+        assert record.calls(scheme)[2] == found.branches[scheme].calls
     assert not broken(record)
     assert record.seeds == (0, 1, 2, 3)
 
@@ -153,7 +155,7 @@ def test_the_rows_come_from_the_record() -> None:
 
 
 def test_the_rows_can_fail() -> None:
-    """Exchange two usages, or let the learner call more than it may: rows are open."""
+    """Exchange two schemes, or let the learner call more than it may: rows are open."""
     swapped = []
     for record in RECORDS:
         columns = dict(record.columns)

@@ -1,0 +1,92 @@
+"""Runs of less than a second, and what is left of them."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deep.aorpo.build import Aordpg, Aorpo
+from deep.dynamics.ensemble import DynamicsSettings
+from deep.opponents.fitting import OpponentSettings
+from deep.training import checkpoint
+from deep.training.presets import preset
+from deep.training.run import Run, start
+from deep.training.settings import Settings
+from deep.training.trainer import Trainer
+
+#: Settings of a run of less than a second.
+SMALL = {
+    "environments": 3,
+    "updates": 2,
+    "update_every": 20,
+    "warm_up": 40,
+    "capacity": 150,
+    "evaluation_episodes": 4,
+    "record_every": 5,
+    "evaluate_every": 7,
+    "checkpoint_every": 6,
+}
+
+
+def small(task: str = "speaker-listener", algorithm: str = "masac", **changes: Any) -> Settings:
+    """A run of less than a second; the replay fills up and turns over within it."""
+    settings = preset("laptop", task, algorithm)
+    learner = replace(settings.learner, batch=8, hidden=(8, 8))
+    return modelled(
+        replace(settings, learner=learner, **({"episodes": 30, "seeds": (3, 5)} | SMALL | changes))
+    )
+
+
+#: Models of a run of less than a second, used from the first round on.
+TINY = {
+    "start": 0,
+    "rollouts": 8,
+    "k": 3,
+    "grow": (0, 1),
+    "epoch": 6,
+    "refit": 40,
+    "dynamics": DynamicsSettings(
+        members=2, hidden=(8,), batch=32, rows=150, most_epochs=2, held_out=0.4
+    ),
+    "opponents": OpponentSettings(hidden=(8,), rows=150, batch=32, epochs=2, held_out=0.35),
+}
+
+
+def modelled(settings: Settings, **changes: Any) -> Settings:
+    """The same with small models, if it has any."""
+    learner = settings.learner
+    if isinstance(learner, Aorpo | Aordpg):
+        learner = replace(learner, model=replace(learner.model, **(TINY | changes)))
+        # opponent models need 32 rows held out
+        settings = replace(settings, warm_up=max(settings.warm_up, 120))
+    return replace(settings, learner=learner)
+
+
+def new(tmp_path: Path, settings: Settings, name: str = "run") -> Run:
+    """A run that has started, in a folder of its own."""
+    return start(settings, tmp_path / name)
+
+
+def kept(trainer: Trainer) -> dict[str, Tensor]:
+    """A copy of everything that a checkpoint holds."""
+    return {name: tensor.detach().clone() for name, tensor in trainer.state().items()}
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    """Whether two checkpoints agree bit for bit."""
+    return a.keys() == b.keys() and all(torch.equal(t, b[name]) for name, t in a.items())
+
+
+def last(run: Run) -> dict[str, Tensor]:
+    """The last checkpoint, without how long it took and the length of the table."""
+    tensors = checkpoint.load(checkpoint.paths(run.checkpoints)[-1]).tensors
+    return {name: t for name, t in tensors.items() if not name.startswith("run/")}
+
+
+def table(run: Run) -> list[dict[str, str]]:
+    """The rows of the run's metrics.csv."""
+    with (run.folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
