@@ -18,6 +18,7 @@ from bounds.formula.tree import formula_text
 from bounds.library.published import BOUNDS, find
 from bounds.shared.command_line import run
 from bounds.shared.numbers import InputError, decimal_text
+from bounds.shared.text_table import aligned
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,7 @@ def _list(command: List) -> None:
     rows = [
         (b.name, b.about, b.convention, formula_text(b) or "a sum; see its source") for b in BOUNDS
     ]
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    for row in rows:
-        print("  ".join(text.ljust(w) for text, w in zip(row, [*widths, 0], strict=True)).rstrip())
+    print(aligned(rows))
 
 
 def _described(bound: Bound) -> dict[str, object]:

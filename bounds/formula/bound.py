@@ -9,7 +9,9 @@ Conventions. With η = E Σ_{t≥0} γᵗ R(s_t, a_t), a bound C
 - in the ``unnormalised`` convention claims |η − η_model| ≤ C,
 - in the ``normalised`` convention claims (1 − γ)|η − η_model| ≤ C.
 
-The paper starts its sum at t = 1, which multiplies every discrepancy by γ ≤ 1.
+The paper starts its sum at t = 1, which multiplies every discrepancy by γ ≤ 1. Values, checks and
+verdicts are about the return from t = 0 throughout; ``Bound.first_t`` says from which time the
+return of the bound's source counts, and a certificate against the bound is made for that one.
 """
 
 from __future__ import annotations
@@ -51,6 +53,8 @@ class Bound:
     value: how a profile is evaluated where the formula alone does not say it (opponent-wise
         lengths of the coupling bounds); None: the formula.
     exact_opponents: the bound has no opponent models and applies only where all are exact.
+    first_t: the time from which the return of its source counts, 0 or 1 (see the module).
+    claim: what the ledger calls the claim that the bound holds; None: by the bound's name.
     """
 
     name: str
@@ -62,6 +66,8 @@ class Bound:
     formula: Callable[..., Any]
     value: Callable[[ErrorProfile], Any] | None = None
     exact_opponents: bool = False
+    first_t: Literal[0, 1] = 0
+    claim: str | None = None
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:

@@ -136,6 +136,7 @@ _THEOREM1 = Bound(
     hypotheses=(_SHIFTS, _MODELS, _DATA),
     valid=False,
     formula=theorem1,
+    first_t=1,
 )
 _THEOREM2 = Bound(
     name="theorem2-printed",
@@ -145,6 +146,7 @@ _THEOREM2 = Bound(
     hypotheses=(_SHIFTS, _MODELS, _CURRENT),
     valid=False,
     formula=theorem2,
+    first_t=1,
 )
 _NORMALISED = ", read for the normalised return (1 − γ)η"
 _COUPLING = "coupling of the real and the model chain; docstring of bounds.library.coupling"
@@ -153,7 +155,16 @@ _COUPLING = "coupling of the real and the model chain; docstring of bounds.libra
 def _coupling(
     name: str, about: Any, hypotheses: tuple[str, ...], formula: Any, value: Any
 ) -> Bound:
-    return Bound(name, about, "unnormalised", _COUPLING, hypotheses, True, formula, value)
+    return Bound(
+        name=name,
+        about=about,
+        convention="unnormalised",
+        source=_COUPLING,
+        hypotheses=hypotheses,
+        valid=True,
+        formula=formula,
+        value=value,
+    )
 
 
 def _series() -> Any:
@@ -168,6 +179,7 @@ BOUNDS: tuple[Bound, ...] = (
         convention="normalised",
         source=_THEOREM1.source + _NORMALISED,
         valid=True,
+        first_t=0,
     ),
     _THEOREM2,
     replace(
@@ -176,6 +188,7 @@ BOUNDS: tuple[Bound, ...] = (
         convention="normalised",
         source=_THEOREM2.source + _NORMALISED,
         valid=True,
+        first_t=0,
     ),
     Bound(
         name="theorem2-without-third-term",
@@ -185,6 +198,7 @@ BOUNDS: tuple[Bound, ...] = (
         hypotheses=(_SHIFTS, _MODELS, _CURRENT),
         valid=True,
         formula=theorem2_without_third_term,
+        claim="theorem2-third-term-unneeded",
     ),
     Bound(
         name="theorem2-opponent-wise",

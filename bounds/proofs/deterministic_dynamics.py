@@ -64,14 +64,14 @@ def deterministic_claim() -> Claim:
     sharp = [binned_distance([0.0] * 4, [0.0] * 4, [0.01] * 4, h) for h in (0.1, 0.01, 0.001)]
     shown = ", ".join(f"{d:.2f}" for d in sharp)
     return Claim(
-        NAME,
-        "for deterministic T and any T_hat with a density D_TV(T, T_hat) = 1 everywhere; then "
-        "theorem2-normalised is at least trivial for k >= 1, theorem1-normalised for "
-        "gamma >= 1/2, no coupling bound depends on k >= 1, and the printed k* is 1 where "
+        id=NAME,
+        statement="for deterministic T and any T_hat with a density D_TV(T, T_hat) = 1 "
+        "everywhere; then theorem2-normalised is at least trivial for k >= 1, theorem1-normalised "
+        "for gamma >= 1/2, no coupling bound depends on k >= 1, and the printed k* is 1 where "
         "sum_eps_pi <= 1 + sum_eps_hat: no guidance on k from the dynamics model",
-        "docstring of bounds.proofs.deterministic_dynamics",
-        status,
-        {
+        source="docstring of bounds.proofs.deterministic_dynamics",
+        status=status,
+        evidence={
             "summary": f"{proof.summary}; by bins of 0.1, 0.01, 0.001 a model with the right means "
             f"and deviations of 0.01 in 4 numbers is at {shown}",
             "steps": list(proof.steps),

@@ -100,7 +100,15 @@ def check(case: Case, bounds: Sequence[Bound] = BOUNDS, *, max_horizon: int = MA
                 vacuous=value >= largest,
             )
         )
-    return Check(case, errors, real, model, branched, tuple(verdicts), tuple(left_out))
+    return Check(
+        case=case,
+        errors=errors,
+        real=real,
+        model=model,
+        branched=branched,
+        verdicts=tuple(verdicts),
+        not_applicable=tuple(left_out),
+    )
 
 
 def _slack(case: Case, r_max: Any, bound: Bound) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bounds.shared.text_table import aligned
 from tabular.cases.check import Check
 from tabular.games.number_text import short
 
@@ -47,9 +48,7 @@ def check_table(result: Check) -> str:
                 verdict + (", vacuous" if v.vacuous else ""),
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines.append("")
-    lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    lines += ["", aligned(rows)]
     for why in dict.fromkeys(why for _, why in result.not_applicable):
         names = [bound.name for bound, reason in result.not_applicable if reason == why]
         lines.append(f"left out, because {why}: {', '.join(dict.fromkeys(names))}")

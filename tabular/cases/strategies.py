@@ -98,11 +98,11 @@ def _games(
     drawn = list(draw(st.tuples(*[numbers] * (len(sizes) * s * joint))))
     rewards = exact_array(drawn) if exact else np.array(drawn)
     return StochasticGame(
-        sizes,
-        draw(tables((s, joint, s), exact=exact)),
-        rewards.reshape(len(sizes), s, joint),
-        draw(distributions(s, exact=exact)),
-        draw(discounts(exact=exact)) if gamma is None else gamma,
+        actions=sizes,
+        transition=draw(tables((s, joint, s), exact=exact)),
+        reward=rewards.reshape(len(sizes), s, joint),
+        initial=draw(distributions(s, exact=exact)),
+        gamma=draw(discounts(exact=exact)) if gamma is None else gamma,
     )
 
 

@@ -29,7 +29,7 @@ from bounds.shared.numbers import Array, InputError
 from bounds.shared.progress import Progress
 from tabular.equilibria.exploitability import Exploitability, stage_payoffs
 from tabular.equilibria.zero_sum_stage import best_guarantee, solve_matrix
-from tabular.games.game import StochasticGame
+from tabular.games.game import StochasticGame, as_float
 from tabular.games.policy import Policies
 
 #: The error at which iteration stops, as a part of the largest possible value.
@@ -56,22 +56,6 @@ class ZeroSumSolution:
 def is_zero_sum(game: StochasticGame) -> bool:
     """Whether there are two agents, and one always receives what the other loses."""
     return game.n == 2 and bool((game.reward[0] == -game.reward[1]).all())
-
-
-def as_float(game: StochasticGame) -> StochasticGame:
-    """The same game in float64."""
-    if not game.is_exact:
-        return game
-    return StochasticGame(
-        game.actions,
-        game.transition.astype(float),
-        game.reward.astype(float),
-        game.initial.astype(float),
-        float(game.gamma),
-        game.name,
-        game.source,
-        game.states,
-    )
 
 
 def contraction_steps(gamma: Any, tolerance: float) -> int:
@@ -110,7 +94,13 @@ def value_iteration(
     change = float(np.abs(last.guaranteed - values).max())
     gap = float((last.conceded - last.guaranteed).max())
     error = (gamma * change + max(gap, 0.0)) / (1 - gamma)
-    return ZeroSumSolution(last.guaranteed, (last.x, last.y), error, change, iterations + 1)
+    return ZeroSumSolution(
+        values=last.guaranteed,
+        policies=(last.x, last.y),
+        error=error,
+        residual=change,
+        iterations=iterations + 1,
+    )
 
 
 def value_interval(found: Exploitability) -> tuple[Array, Array]:

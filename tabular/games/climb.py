@@ -35,12 +35,9 @@ import numpy as np
 
 from bounds.shared.numbers import Array, InputError, shown
 from tabular.games.arrays import exact_array, zeros
+from tabular.games.entry import Entry
 from tabular.games.game import StochasticGame
 
-SOURCE = (
-    "Zhang et al. (2021), Model-based Multi-agent Policy Optimization with Adaptive Opponent-wise "
-    "Rollouts, IJCAI, figure 4 (the task; the reward is this catalogue's)"
-)
 LOW, HIGH = -1, 1
 LANDMARK = Fraction(1, 2)
 #: Each agent prefers the landmark at this times ``LANDMARK``; so does the state in which it leads.
@@ -103,12 +100,22 @@ def climb(size: int = GRID_SIZE) -> StochasticGame:
         transition[s, :, s] = 1 - SWITCH
         transition[s, :, 1 - s] = SWITCH
     return StochasticGame(
-        (size, size),
-        transition,
-        np.stack([np.stack([tables[s][j] for s in range(2)]) for j in range(2)]),
-        exact_array([Fraction(1, 2), Fraction(1, 2)]),
-        GAMMA,
-        "climb",
-        SOURCE,
-        ("agent 0 leads", "agent 1 leads"),
+        actions=(size, size),
+        transition=transition,
+        reward=np.stack([np.stack([tables[s][j] for s in range(2)]) for j in range(2)]),
+        initial=exact_array([Fraction(1, 2), Fraction(1, 2)]),
+        gamma=GAMMA,
+        states=("agent 0 leads", "agent 1 leads"),
     )
+
+
+#: What the catalogue lists of this module.
+ENTRIES = (
+    Entry(
+        "climb",
+        "Climb on a grid: two landmarks, one equilibrium a state",
+        "Zhang et al. (2021), Model-based Multi-agent Policy Optimization with Adaptive "
+        "Opponent-wise Rollouts, IJCAI, figure 4 (the task; the reward is this catalogue's)",
+        climb,
+    ),
+)

@@ -59,13 +59,13 @@ def parse_game(value: dict[str, Any]) -> StochasticGame:
     reward = reward.reshape(n, s, joint)
     check_size("reward", reward)
     return StochasticGame(
-        sizes,
-        seen.settle("transition", transition),
-        reward,
-        seen.settle("initial", initial),
-        gamma if seen.exact else to_float("gamma", gamma),
-        read_text_at(value, "note"),
-        read_text_at(value, "source"),
+        actions=sizes,
+        transition=seen.settle("transition", transition),
+        reward=reward,
+        initial=seen.settle("initial", initial),
+        gamma=gamma if seen.exact else to_float("gamma", gamma),
+        name=read_text_at(value, "note"),
+        source=read_text_at(value, "source"),
     )
 
 

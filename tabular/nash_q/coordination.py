@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from bounds.shared.numbers import Array
-from tabular.equilibria.shapley import as_float
+from tabular.games.game import as_float
 from tabular.nash_q.grid_games import greedy, optimal_payoffs, play, published_game, start
 from tabular.nash_q.learning import Learned
 

@@ -123,19 +123,19 @@ def world(game: StochasticGame, legal: Legal | None = None) -> World:
     given = legal or tuple(np.ones((s, size), bool) for size in game.actions)
     allowed = _checked_legal(given, game)
     return World(
-        (game.actions[0], game.actions[1]),
-        float(game.gamma),
-        reward,
-        successors.reshape(s, joint, most),
-        cumulative.reshape(s, joint, most),
-        initial,
-        stays.all(axis=1) & (reward == 0).all(axis=(1, 2)),
-        allowed,
-        (
+        actions=(game.actions[0], game.actions[1]),
+        gamma=float(game.gamma),
+        reward=reward,
+        successors=successors.reshape(s, joint, most),
+        cumulative=cumulative.reshape(s, joint, most),
+        initial=initial,
+        final=stays.all(axis=1) & (reward == 0).all(axis=(1, 2)),
+        legal=allowed,
+        moves=(
             np.argsort(~allowed[0], axis=1, kind="stable"),
             np.argsort(~allowed[1], axis=1, kind="stable"),
         ),
-        (allowed[0].sum(axis=1), allowed[1].sum(axis=1)),
+        choices=(allowed[0].sum(axis=1), allowed[1].sum(axis=1)),
     )
 
 
@@ -178,9 +178,10 @@ def nash_q(
     if not all(0 <= number < len(names) for number in acting):
         raise InputError(f"acting: {shown(acting)}; give two indices of the {len(names)} learners")
     tables = world(game, legal)
-    return _Training(tables, names, rng.spawn(runs), episodes, steps, rate, phases).run(
-        exploration, acting
+    training = _Training(
+        tables, names, rng.spawn(runs), episodes=episodes, steps=steps, rate=rate, phases=phases
     )
+    return training.run(exploration, acting)
 
 
 class _Training:
@@ -191,6 +192,7 @@ class _Training:
         tables: World,
         names: tuple[str, ...],
         streams: Sequence[np.random.Generator],
+        *,
         episodes: int,
         steps: int,
         rate: Rate,
@@ -234,12 +236,12 @@ class _Training:
             self.steps[active] += 1
         q = np.moveaxis(self.q, (3, 4), (0, 2))
         return Learned(
-            self.names,
-            q.reshape(*q.shape[:4], *self.world.actions),
-            (self.single[0], self.single[1]),
-            self.visits.reshape(*self.visits.shape[:2], *self.world.actions),
-            self.steps,
-            self.monitor,
+            learners=self.names,
+            tables=q.reshape(*q.shape[:4], *self.world.actions),
+            single=(self.single[0], self.single[1]),
+            visits=self.visits.reshape(*self.visits.shape[:2], *self.world.actions),
+            steps=self.steps,
+            monitor=self.monitor,
         )
 
     def _actions(

@@ -88,11 +88,11 @@ def duel(run: GreedyRun, base: GreedyRun) -> Duel | None:
         return int(record.episodes[moment]), over_seeds(record.returns[moment])
 
     return Duel(
-        run,
-        base,
-        run.first(GOAL),
-        base.first(GOAL),
-        at(run, mine),
-        tuple(at(base, moment) for moment in compared),
-        difference(run.returns[mine], base.returns[theirs]),
+        run=run,
+        base=base,
+        first=run.first(GOAL),
+        base_first=base.first(GOAL),
+        at=at(run, mine),
+        base_at=tuple(at(base, moment) for moment in compared),
+        higher=difference(run.returns[mine], base.returns[theirs]),
     )

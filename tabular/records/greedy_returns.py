@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from bounds.shared.checkout import RECORDED
 from bounds.shared.numbers import Array, InputError
 from tabular.records.interactions import EPISODE, normalised
 from tabular.records.runs import read
 from tabular.records.theory import read_object
 
-#: Where this project's own records are; they are no part of an installed package.
-FOLDER = Path(__file__).parents[2] / "notebooks" / "data" / "training"
+#: Where this project's own records are.
+FOLDER = RECORDED / "training"
 FILES = ("manifest.json", "summary.json", "metrics.csv")
 
 
@@ -108,7 +109,15 @@ def recorded(name: str, folder: Path = FOLDER) -> GreedyRun | None:
     if any(key.startswith("calls/") for key in record.series):
         calls = record.of_agents("calls")[1][-1].sum(-1)
     agents = returns.shape[-1]
-    run = GreedyRun(name, record.manifest, summary, episodes, returns.mean(-1), calls, agents)
+    run = GreedyRun(
+        name=name,
+        manifest=record.manifest,
+        summary=summary,
+        episodes=episodes,
+        returns=returns.mean(-1),
+        calls=calls,
+        agents=agents,
+    )
     try:
         # what a row needs besides is there
         _ = run.rounds, run.length, run.every, summary["finished"]

@@ -29,12 +29,13 @@ from typing import Any
 import numpy as np
 
 from bounds.formula.error_profile import ErrorProfile
+from bounds.shared.checkout import RECORDED
 from bounds.shared.files import read_text
 from bounds.shared.numbers import Array, InputError
 from tabular.records.theory_row import COMPARED, Measured
 
-#: Where this project's own record is; it is no part of an installed package.
-FOLDER = Path(__file__).parents[2] / "notebooks" / "data" / "theory"
+#: Where this project's own record is.
+FOLDER = RECORDED / "theory"
 #: Largest file that is read, in bytes.
 MAX_BYTES = 64 * 2**20
 #: Digits of a number, and how far it may be off by rounding to them.

@@ -190,7 +190,7 @@ def solve(given: World, alpha: Any, form: Form) -> SoftQ:
         q, steps = ahead(given, v), steps + 1
     policy = soft_policy(q, given.others, alpha, form)
     error = 0.0 if given.is_exact else float(residual / (1 - given.gamma))
-    return SoftQ(q, v, policy, alpha, form, steps, error)
+    return SoftQ(q=q, v=v, policy=policy, alpha=alpha, form=form, steps=steps, error=error)
 
 
 def _evaluate(given: World, q: Array, alpha: Any, form: Form) -> Array:

@@ -96,7 +96,14 @@ def enclosure(payoffs: Array, alpha: float) -> Enclosure:
         beside = table[profile[j]] - table[profile[j], profile[1 - j]]
         low.append(least_mean(beside, most[1 - j]))
         high.append(-least_mean(-beside, most[1 - j]) - alpha * np.log1p(-eta[j]))
-    return Enclosure(profile, rounds, eta, factor, np.array(low), np.array(high))
+    return Enclosure(
+        profile=profile,
+        rounds=rounds,
+        eta=eta,
+        factor=factor,
+        low=np.array(low),
+        high=np.array(high),
+    )
 
 
 def replies(table: Array, most: Array, alpha: float) -> Array:

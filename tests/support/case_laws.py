@@ -19,12 +19,11 @@ from tabular.cases import errors as divergence
 from tabular.cases import monte_carlo as simulate
 from tabular.cases import returns as evaluation
 from tabular.cases import time_suprema as horizon
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.cases.check import check
 from tabular.cases.errors import measure, profile
 from tabular.cases.returns import branched_return, model_return, real_return
 from tabular.certificates import build as certificate
-from tests.support.cases import as_float
 from tests.support.chains import Chain, over_time
 from tests.support.loops import (
     branched_series,

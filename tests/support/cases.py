@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array
 from tabular.cases.case import Case, case_of
 from tabular.cases.perturb import perturbed_case
 from tabular.games.arrays import exact_array
@@ -112,25 +111,6 @@ def random_batch(seed: int, count: int, lengths: tuple[int | None, ...] | None) 
         (None, models[1]),
         4,
         lengths,
-    )
-
-
-def as_float(given: Case) -> Case:
-    """The same case in float64."""
-
-    def floats(array: Array | None) -> Any:
-        return None if array is None else array.astype(float)
-
-    return replace(
-        given,
-        gamma=float(given.gamma),
-        initial=floats(given.initial),
-        transition=floats(given.transition),
-        model_transition=floats(given.model_transition),
-        reward=floats(given.reward),
-        policies=tuple(map(floats, given.policies)),
-        data_policies=tuple(map(floats, given.data_policies)),
-        opponent_models=tuple(map(floats, given.opponent_models)),
     )
 
 

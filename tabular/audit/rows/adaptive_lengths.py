@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from bounds.shared.checkout import not_recorded
 from bounds.shared.claims import Claim, Status
 from bounds.shared.numbers import Array
 from tabular.records.intervals import over_seeds
@@ -128,5 +129,11 @@ def _claim(
         seeds = len(run["seeds"] or ())
         summary = f"{'; '.join(words)}; {seeds} seeds, 95 % intervals, trained {day}"
     else:
-        summary = "nothing recorded here: python notebooks/record_theory.py"
-    return Claim(name, statement, _SOURCE, status, {"summary": summary, "games": found, "run": run})
+        summary = not_recorded("python notebooks/record_theory.py")
+    return Claim(
+        id=name,
+        statement=statement,
+        source=_SOURCE,
+        status=status,
+        evidence={"summary": summary, "games": found, "run": run},
+    )

@@ -41,13 +41,13 @@ def climb_claims() -> list[Claim]:
     grids = f"{sum(left)} of {len(SIZES)} grids by exact elimination"
     return [
         Claim(
-            "climb-unique-equilibrium",
-            "the only Nash equilibrium of Climb, pure, mixed or correlated, is the lower-left "
-            "landmark in state 1 and the upper-right one in state 2; the only stationary "
-            "equilibrium of the discounted two-state game plays these",
-            "Zhang et al., IJCAI 2021, Figure 4, with the reward of tabular.games.climb",
-            "proved" if proof.holds and all(left) else "open",
-            {
+            id="climb-unique-equilibrium",
+            statement="the only Nash equilibrium of Climb, pure, mixed or correlated, is the "
+            "lower-left landmark in state 1 and the upper-right one in state 2; the only "
+            "stationary equilibrium of the discounted two-state game plays these",
+            source="Zhang et al., IJCAI 2021, Figure 4, with the reward of tabular.games.climb",
+            status="proved" if proof.holds and all(left) else "open",
+            evidence={
                 "summary": f"{proof.summary}; {grids}",
                 "steps": list(proof.steps),
                 "grids": list(SIZES),

@@ -92,7 +92,13 @@ def theory_claims(folder: Path, seed: int, count: int) -> list[Claim]:
 def _proved(name: str, statement: str, prove: Callable[[], proofs.Proof]) -> Claim:
     proof = prove()
     status: Status = "proved" if proof.holds else "open"
-    return Claim(name, statement, _SOURCE, status, {"summary": proof.summary, "steps": proof.steps})
+    return Claim(
+        id=name,
+        statement=statement,
+        source=_SOURCE,
+        status=status,
+        evidence={"summary": proof.summary, "steps": proof.steps},
+    )
 
 
 def _attained(name: str, games: Iterator[Attained]) -> Claim:
@@ -104,11 +110,11 @@ def _attained(name: str, games: Iterator[Attained]) -> Claim:
         missed += verdict.discrepancy != verdict.value
         largest = max(largest, case.n_states)
     return Claim(
-        name,
-        "the discrepancy equals the bound exactly on the family of games built for it",
-        _SOURCE,
-        "open" if missed else "tested",
-        {
+        id=name,
+        statement="the discrepancy equals the bound exactly on the family of games built for it",
+        source=_SOURCE,
+        status="open" if missed else "tested",
+        evidence={
             "games": seen,
             "not_attained": missed,
             "summary": f"{seen:,} exact games of up to {largest} states, "
@@ -230,4 +236,10 @@ def independent_form_claim(folder: Path) -> Claim:
             sides = [short(_F(certificate[side])) for side in ("left", "right")]
             evidence["certificate"] = path.relative_to(folder).as_posix()
             evidence["summary"] = f"{evidence['certificate']}: {sides[0]} > {sides[1]}"
-    return Claim("coupling-independent-form", statement, _SOURCE, status, evidence)
+    return Claim(
+        id="coupling-independent-form",
+        statement=statement,
+        source=_SOURCE,
+        status=status,
+        evidence=evidence,
+    )

@@ -57,12 +57,12 @@ def nj_rule_claim(folder: Path, seed: int) -> Claim:
     k, _, errors = SMALLEST
     rule, better = _both()
     return Claim(
-        NAME,
-        "no other lengths with as many calls have a smaller coupling-sup bound than "
+        id=NAME,
+        statement="no other lengths with as many calls have a smaller coupling-sup bound than "
         "n_j = floor(k min eps_hat / eps_hat_j)",
-        _SOURCE,
-        status,
-        {
+        source=_SOURCE,
+        status=status,
+        evidence={
             "certificate": relative,
             "left": certificate["left"],
             "right": certificate["right"],

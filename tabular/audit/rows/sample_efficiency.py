@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bounds.shared.checkout import not_recorded
 from bounds.shared.claims import Claim
 from tabular.records.comparison import GOAL, MOMENT, TIMES, Duel, duel
 from tabular.records.greedy_returns import FOLDER, GreedyRun, made_by, recorded
@@ -98,8 +99,14 @@ def _claim(
     missing = [each for each in pairs[0] if each not in runs]
     if missing:
         ways = "; ".join(made_by(each) for each in missing)
-        summary = f"not recorded here: {', '.join(missing)}: {ways}"
-        return Claim(name, statement, _SOURCE, "open", {"summary": summary, "missing": missing})
+        summary = f"{', '.join(missing)}: {not_recorded(ways)}"
+        return Claim(
+            id=name,
+            statement=statement,
+            source=_SOURCE,
+            status="open",
+            evidence={"summary": summary, "missing": missing},
+        )
     judged: list[Duel] = []
     words: list[str] = []
     found: dict[str, Any] = {}
@@ -131,7 +138,13 @@ def _claim(
         "pairs": found,
         "runs": {name: _run(run) for name, run in shown.items()},
     }
-    return Claim(name, statement, _SOURCE, "tested" if holds else "open", evidence)
+    return Claim(
+        id=name,
+        statement=statement,
+        source=_SOURCE,
+        status="tested" if holds else "open",
+        evidence=evidence,
+    )
 
 
 def label(run: GreedyRun, beside: GreedyRun | None = None) -> str:

@@ -273,16 +273,17 @@ def _batches(rng: np.random.Generator, count: int) -> Iterator[tuple[Case, float
             models = [(1 - part) * p + part * r for p, r in zip(policies, rivals, strict=True)]
             yield (
                 Case(
-                    gamma,
-                    actions,
-                    0,
-                    arrays.initial,
-                    arrays.transition,
-                    arrays.reward[:, 0],
-                    policies,
-                    policies,
-                    (1 - part[..., None]) * arrays.transition + part[..., None] * other,
-                    (None, *models[1:]),
+                    gamma=gamma,
+                    actions=actions,
+                    ego=0,
+                    initial=arrays.initial,
+                    transition=arrays.transition,
+                    reward=arrays.reward[:, 0],
+                    policies=policies,
+                    data_policies=policies,
+                    model_transition=(1 - part[..., None]) * arrays.transition
+                    + part[..., None] * other,
+                    opponent_models=(None, *models[1:]),
                 ),
                 alpha,
             )

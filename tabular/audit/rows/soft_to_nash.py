@@ -139,6 +139,10 @@ def zero_sum_claim(seed: int, count: int) -> Claim:
 def _shapley_values(arrays: GameArrays, index: int, gamma: float) -> Array:
     reward = arrays.reward[index, 0]
     game = StochasticGame(
-        (2, 2), arrays.transition[index], np.stack([reward, -reward]), arrays.initial[index], gamma
+        actions=(2, 2),
+        transition=arrays.transition[index],
+        reward=np.stack([reward, -reward]),
+        initial=arrays.initial[index],
+        gamma=gamma,
     )
     return value_iteration(game).values

@@ -14,8 +14,8 @@ from tabular.audit.rows.common import ROUNDING, SEVEN, proved
 from tabular.equilibria.logit_stage import logit_responses
 from tabular.equilibria.nash_value_iteration import solve
 from tabular.equilibria.selection import parse_selection
-from tabular.equilibria.shapley import as_float
 from tabular.games.catalogue import find
+from tabular.games.game import as_float
 from tabular.soft_q import strict_dominance as soft_dominance
 from tabular.soft_q.all_agents import at_once, values_of
 

@@ -19,7 +19,7 @@ from bounds.library.published import BOUNDS
 from bounds.shared.files import write_json
 from tabular import verify
 from tabular.cases import check as check_module
-from tabular.cases.case import Case, case_at
+from tabular.cases.case import Case, as_float, case_at
 from tabular.cases.check import Check, Verdict, as_json, check
 from tabular.cases.files import case_json
 from tabular.cases.strategies import cases
@@ -27,7 +27,7 @@ from tabular.cases.time_suprema import FLOAT_GAP
 from tabular.commands.main import main
 from tabular.games.arrays import exact_array
 from tests.support.case_laws import assert_valid_bounds_hold
-from tests.support.cases import as_float, clock, largest_reward, latch, leak, random_batch, rounding
+from tests.support.cases import clock, largest_reward, latch, leak, random_batch, rounding
 
 #: Unit roundoff of float64.
 U = 2.0**-53

@@ -14,12 +14,12 @@ from bounds.formula.error_profile import ErrorProfile
 from bounds.shared.numbers import Array
 from tabular.cases import errors as divergence
 from tabular.cases import time_suprema as horizon
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.cases.errors import total_variation
 from tabular.cases.strategies import cases, distributions, profiles
 from tabular.games.arrays import exact_array, is_exact_array
 from tests.support.case_laws import assert_errors_are_their_definitions, assert_maximum_over_time
-from tests.support.cases import as_float, clock, sparse_case
+from tests.support.cases import clock, sparse_case
 from tests.support.chains import Chain, chains, over_time
 from tests.support.loops import expected_over_time, largest_event
 

@@ -19,6 +19,7 @@ from tabular.cases.case import Case
 from tabular.cases.files import case_json, load_case, parse_case
 from tabular.cases.strategies import cases
 from tabular.commands.main import main
+from tabular.games import json_input
 from tabular.games.arrays import SUM_TOLERANCE, is_exact_array
 from tabular.games.json_input import OPTIONAL, REQUIRED
 from tests.support.cases import example, random_batch, sparse_case
@@ -236,16 +237,16 @@ def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_file_over_the_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "case.json"
     with path.open("wb") as file:
-        file.truncate(casefile.MAX_BYTES + 1)
-    assert f"larger than {casefile.MAX_BYTES} bytes" in refused(path, capsys)
+        file.truncate(json_input.MAX_BYTES + 1)
+    assert f"larger than {json_input.MAX_BYTES} bytes" in refused(path, capsys)
 
 
 def test_the_limit_itself_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_json(tmp_path / "case.json", example())
     size = path.stat().st_size
-    monkeypatch.setattr(casefile, "MAX_BYTES", size)
+    monkeypatch.setattr(json_input, "MAX_BYTES", size)
     assert same(load_case(path), parse_case(example()))
-    monkeypatch.setattr(casefile, "MAX_BYTES", size - 1)
+    monkeypatch.setattr(json_input, "MAX_BYTES", size - 1)
     with pytest.raises(InputError, match=f"larger than {size - 1} bytes"):
         load_case(path)
 

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from bounds.shared.numbers import Array, InputError
 from tabular.cases import returns as evaluation
-from tabular.cases.case import Case, case_at, case_of
+from tabular.cases.case import Case, as_float, case_at, case_of
 from tabular.cases.perturb import perturbed_case
 from tabular.cases.strategies import cases, games
 from tabular.games import arrays
@@ -28,7 +28,6 @@ from tests.support.case_laws import (
     assert_simulation_finds_each_return,
 )
 from tests.support.cases import (
-    as_float,
     largest_reward,
     random_batch,
     rounding,

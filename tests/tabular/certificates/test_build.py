@@ -25,7 +25,7 @@ from bounds.formula.tree import tree
 from bounds.library.published import BOUNDS, find
 from bounds.shared.numbers import Array, InputError
 from tabular import verify
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.cases.check import check
 from tabular.cases.errors import measure, profile
 from tabular.cases.files import parse_case
@@ -37,7 +37,7 @@ from tabular.certificates.write import certify
 from tabular.games.arrays import exact_array
 from tabular.search.evolution import Shape, evolve, simplest_refutation
 from tests.support.case_laws import assert_the_checker_agrees
-from tests.support.cases import as_float, latch, leak
+from tests.support.cases import latch, leak
 
 ROOT = Path(__file__).parents[3]
 Certificate = dict[str, Any]

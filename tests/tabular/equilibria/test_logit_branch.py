@@ -21,10 +21,9 @@ from tabular.equilibria.gambit import logit_equilibria
 from tabular.equilibria.logit_branch import LogitValues, as_solution, described, logit_values
 from tabular.equilibria.nash_value_iteration import solve
 from tabular.equilibria.selection import parse_selection
-from tabular.equilibria.shapley import as_float
 from tabular.games.catalogue import find
 from tabular.games.files import game_json
-from tabular.games.game import StochasticGame, as_sparse
+from tabular.games.game import StochasticGame, as_float, as_sparse
 from tabular.games.literature import matching_pennies
 from tabular.games.random import garnet
 from tabular.soft_q.all_agents import Learners, at_once

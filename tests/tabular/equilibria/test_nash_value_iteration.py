@@ -27,7 +27,6 @@ from tabular.equilibria.nash_value_iteration import Solution, rounded, solve
 from tabular.equilibria.selection import NAMES, parse_selection
 from tabular.equilibria.shapley import (
     TOLERANCE,
-    as_float,
     contraction_steps,
     is_zero_sum,
     value_interval,
@@ -36,7 +35,7 @@ from tabular.equilibria.shapley import (
 from tabular.equilibria.zero_sum_stage import best_guarantee
 from tabular.games.arrays import exact_array, is_exact_array
 from tabular.games.catalogue import find
-from tabular.games.game import StochasticGame
+from tabular.games.game import StochasticGame, as_float
 from tabular.games.grid import COLUMNS, ROWS
 from tabular.games.literature import repeated
 from tabular.games.random import garnet

@@ -119,7 +119,7 @@ def test_one_equilibrium_of_two_agents_is_exact(payoffs: Array) -> None:
 
 def test_one_equilibrium_of_a_large_game() -> None:
     payoffs = exact_array(np.random.default_rng(0).integers(-9, 10, (2, 12, 12)))
-    with pytest.raises(InputError, match=r"tabular\.gambit\.one_equilibrium"):
+    with pytest.raises(InputError, match=r"equilibria\.gambit\.one_equilibrium"):
         all_equilibria(payoffs[None])
     assert regret(payoffs, one_equilibrium(payoffs)) == 0
 

@@ -20,12 +20,11 @@ from tabular.audit.rows.nash_q import slow_rate
 from tabular.equilibria.exploitability import exploitability, stage_payoffs
 from tabular.equilibria.nash_value_iteration import solve
 from tabular.equilibria.selection import parse_selection
-from tabular.equilibria.shapley import as_float
 from tabular.equilibria.stage_game import is_global_optimum, is_saddle, regret
 from tabular.equilibria.support_enumeration import support_enumeration
 from tabular.games import climb
 from tabular.games.catalogue import find
-from tabular.games.game import StochasticGame
+from tabular.games.game import StochasticGame, as_float
 from tabular.games.literature import repeated
 from tabular.games.random import coordination, garnet
 from tabular.nash_q import grid_games as nash_q_grid
@@ -246,7 +245,9 @@ def experience(game_seed: int) -> tuple[StochasticGame, list[tuple[int, int, int
 
 def replayed(game_seed: int, name: str) -> Array:
     game, seen = experience(game_seed)
-    training = nash_q._Training(world(game), (name, "first"), [rng()], 1, 10**6, published, 1)
+    training = nash_q._Training(
+        world(game), (name, "first"), [rng()], episodes=1, steps=10**6, rate=published, phases=1
+    )
     one = np.zeros(1, int)
     for s, a, b, after in seen:
         training._update(one, one + s, [one + a, one + b], one + a * 3 + b, one + after, one)

@@ -24,12 +24,11 @@ from tabular.equilibria.exploitability import stage_payoffs
 from tabular.equilibria.logit_branch import logit_values
 from tabular.equilibria.nash_value_iteration import solve
 from tabular.equilibria.selection import parse_selection
-from tabular.equilibria.shapley import as_float
 from tabular.equilibria.stage_game import is_global_optimum, is_saddle, regret
 from tabular.games import climb
 from tabular.games.arrays import exact_array
 from tabular.games.catalogue import find
-from tabular.games.game import StochasticGame
+from tabular.games.game import StochasticGame, as_float
 from tabular.games.literature import repeated
 from tabular.soft_q import strict_dominance as soft_dominance
 from tabular.soft_q.all_agents import Learners, at_once, values_of

@@ -1,11 +1,9 @@
 """Recorded training: measured by hand, read back, judged, and caught where it is wrong."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction as F
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +16,7 @@ from bounds.shared.numbers import InputError
 from tabular import verify
 from tabular.audit.rows.adaptive_lengths import claims_of, training_claims
 from tabular.audit.rows.opponent_lengths import SMALLEST, evaluated_exactly, nj_rule_certificate
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.cases.check import check
 from tabular.cases.perturb import perturbed_case
 from tabular.games.catalogue import find
@@ -42,27 +40,10 @@ def some_case(seed: int, name: str = "coordination", model: F = F(1, 20)) -> Cas
     )
 
 
-def in_floats(case: Case) -> Case:
-    def floats(arrays: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(None if a is None else a.astype(float) for a in arrays)
-
-    return replace(
-        case,
-        gamma=float(case.gamma),
-        initial=case.initial.astype(float),
-        transition=case.transition.astype(float),
-        reward=case.reward.astype(float),
-        model_transition=case.model_transition.astype(float),
-        policies=floats(case.policies),
-        data_policies=floats(case.data_policies),
-        opponent_models=floats(case.opponent_models),
-    )
-
-
 @given(st.integers(0, 10**6), st.integers(1, 4))
 def test_measured_is_what_check_says_of_each_branch(seed: int, k: int) -> None:
     case = some_case(seed)
-    found = measured(in_floats(case), k)
+    found = measured(as_float(case), k)
     for branch in found.branches.values():
         lengths: list[int | None] = list(branch.n)
         lengths.insert(case.ego, None)
@@ -86,7 +67,7 @@ def test_measured_is_what_check_says_of_each_branch(seed: int, k: int) -> None:
 
 @given(st.integers(0, 10**6), st.integers(1, 6))
 def test_the_planner_is_never_worse_by_its_own_bound(seed: int, k: int) -> None:
-    found = measured(in_floats(some_case(seed)), k)
+    found = measured(as_float(some_case(seed)), k)
     rule, best = (evaluated(found.errors, found.branches[u].n) for u in ("adaptive", "planned"))
     assert best.value <= rule.value * (1 + 1e-12)
 
@@ -94,14 +75,14 @@ def test_the_planner_is_never_worse_by_its_own_bound(seed: int, k: int) -> None:
 def small_record(rows: int = 4) -> Record:
     learner = {"training_return": 0.5, "estimate": 0.1, "calls": 6, "calls_all_real": 24}
     lines = [
-        row(seed, 50, 0, measured(in_floats(some_case(seed)), 3), learner) for seed in range(rows)
+        row(seed, 50, 0, measured(as_float(some_case(seed)), 3), learner) for seed in range(rows)
     ]
     return parse("coordination", table(lines), "here")
 
 
 def test_a_table_is_read_back() -> None:
     record = small_record()
-    case = in_floats(some_case(2))
+    case = as_float(some_case(2))
     found = measured(case, 3)
     back = record.errors(2)
     assert back.k == 3
