@@ -31,8 +31,8 @@ from matplotlib.figure import Figure
 
 from bounds.shared.figures import curve, new_figure
 from deep.analysis.figures import learning_curves
-from deep.analysis.statistics import mean
 from tabular.games.climb import equilibrium
+from tabular.records.intervals import mean
 from tabular.records.runs import read
 
 DATA = Path("data/training")

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bounds.shared.checkout import git_state
 from bounds.shared.files import write_json, write_text
 from bounds.shared.numbers import InputError
 from deep.analysis.exact_tables import watched
@@ -147,7 +148,7 @@ def record(folder: Path, games: tuple[str, ...] = GAMES) -> Path:
         "platform": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
         "versions": installation.versions(),
-        "git": installation.git_state(),
+        "git": git_state(),
     }
     return write_json(folder / "manifest.json", manifest, replace=True)
 

@@ -24,6 +24,22 @@ independent, as they are not on a trajectory. Two things they do need. The rows 
 used to fit π̂: use held-out ones (``opponents_fit.split``); that these also stopped the fit makes
 them slightly too kind. And the actions are those of the policies that collected the rows: where πʲ
 has moved on, the error is that of the older ones, and the shift ε_π comes on top.
+
+A perfect model of a uniform choice among two, and what each estimator makes of it:
+
+>>> import torch
+>>> from deep.envs.spaces import Choices, Shape, random_actions
+>>> from deep.nn.action_distributions import head
+>>> from deep.seeding import streams
+>>> shape, rows = Shape((1, 1), (Choices((2,)),) * 2), 1000
+>>> uniform = lambda observations, _: observations.new_zeros(1, 2, rows, 2)  # logits
+>>> perfect = Opponents(shape, head(shape.spaces, "cpu", 1.0), uniform)
+>>> actions = random_actions(shape.spaces, streams([0], "played"), rows)
+>>> history = History(torch.zeros(1, rows, 2, 1), actions, torch.arange(rows))
+>>> likelihood = nll(perfect, history)
+>>> found = mismatch(perfect, history), bretagnolle_huber(likelihood), pooled_rank(perfect, history)
+>>> [round(float(estimate.value[0, 0, 1]), 2) for estimate in found]
+[0.5, 0.59, 0.02]
 """
 
 from __future__ import annotations
