@@ -1,4 +1,4 @@
-"""How long each preset will take on this machine, from the costs of its parts.
+"""Hours that each preset will take on this machine, computed from the costs of its parts.
 
 Nothing is trained: for each task with a plan the parts of a run are timed one by one, on one thread
 and one seed, and added up over the rounds that the run will have,

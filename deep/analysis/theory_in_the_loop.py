@@ -179,8 +179,8 @@ def verify(folder: Path) -> int:
         good &= old_claim.status == new_claim.status
         print(f"{new_claim.id}: {new_claim.status} (recorded: {old_claim.status})")
         print(f"  {new_claim.summary.rpartition('; ')[0]}")
-    place = "the record's processor and versions" if here else f"{processor()}, not the record's"
-    print(f"{'all agree' if good else 'DIFFERENT'}; on {place}; {time.monotonic() - began:.0f} s")
+    where = "the record's processor and versions" if here else f"{processor()}, not the record's"
+    print(f"{'all agree' if good else 'DIFFERENT'}; on {where}; {time.monotonic() - began:.0f} s")
     return 0 if good else 1
 
 

@@ -1,4 +1,4 @@
-"""How far a model drifts from the world over k steps: the compounding error of the paper.
+"""The compounding error ε_c(h) of the paper: how far a model drifts from the world in h steps.
 
 A real trajectory (s₀, a₀, s₁, …, s_h) and a branched rollout ŝ₀ = s₀, ŝ₁, …, ŝ_h from the same
 start, in which the next states are the model's (the actions too, if opponent models act). Following

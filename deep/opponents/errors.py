@@ -1,4 +1,4 @@
-"""How wrong opponent models are: estimators of ε_π̂ʲ for each ego agent and opponent.
+"""Estimators of the opponent models' errors ε_π̂ʲ, for each ego agent and opponent.
 
 The paper's ε_π̂ʲ is max_s D_TV(πʲ‖π̂ʲ). From samples that cannot be estimated: a state that was not
 seen may hold any error. Everything here is a mean over the states s_1..s_N of the rows given, and
@@ -155,11 +155,11 @@ def pooled_residual(
     u = unit.double().clamp(INSIDE - 1, 1 - INSIDE).atanh()
     # 0 by 0 of an agent about itself, and nonsense in the padding; neither is used
     z = (u - mean.double()) / deviation.double().clamp(min=torch.finfo(torch.float64).tiny)
-    place = (torch.special.ndtr(z) * bins).long().clamp(0, bins - 1)
+    index = (torch.special.ndtr(z) * bins).long().clamp(0, bins - 1)
     count = z.shape[2]
     gap = torch.zeros(*z.shape[:2], len(boxes), dtype=torch.float64, device=z.device)
     for agent, box in enumerate(boxes):
-        own = place[:, :, :, agent, : box.width].flatten(2)
+        own = index[:, :, :, agent, : box.width].flatten(2)
         shares = torch.stack([(own == b).double().mean(2) for b in range(bins)], -1)
         gap[:, :, agent] = (shares - 1 / bins).abs().sum(-1) / 2
     radius = math.sqrt((bins * math.log(2) - math.log(1 - level)) / (2 * count))

@@ -1,4 +1,4 @@
-"""A run's folder: begun, gone on with after whatever stopped it, and read.
+"""Start, resume and read a training run.
 
 ``manifest.json`` (settings, versions, device, state of the code), ``metrics.csv`` of
 ``deep.training.metrics``, ``checkpoints/`` of ``deep.training.checkpoint``, ``tensorboard/`` if
