@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -17,7 +17,7 @@ from bounds.formula.bound import Bound
 from bounds.formula.tree import formula_text
 from bounds.library.published import BOUNDS, find
 from bounds.shared.command_line import run
-from bounds.shared.numbers import InputError, decimal_text
+from bounds.shared.numbers import InputError, Operand, decimal_text
 from bounds.shared.text_table import aligned
 
 
@@ -180,7 +180,7 @@ def _evaluate(command: Evaluate) -> None:
     )
 
 
-def _float(value: Any) -> float | None:
+def _float(value: Operand) -> float | None:
     """The float of a number, None where there is none."""
     try:
         return float(value)

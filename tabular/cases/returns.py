@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bounds.shared.numbers import Array
+from bounds.shared.numbers import Array, Operand
 from tabular.cases.case import Case
 from tabular.games.arrays import (
     discounted_occupancy,
@@ -30,12 +30,12 @@ def state_values(case: Case, *, model: bool = False) -> Array:
     return discounted_value(matrix, induced_reward(case.reward, joint), case.gamma)
 
 
-def real_return(case: Case) -> Any:
+def real_return(case: Case) -> Operand:
     """η[πⁱ, π⁻ⁱ]: the real policies in the real dynamics T."""
     return dot(case.initial, state_values(case))
 
 
-def model_return(case: Case) -> Any:
+def model_return(case: Case) -> Operand:
     """η̂[πⁱ, π̂⁻ⁱ]: the ego agent among its opponent models, in T̂."""
     return dot(case.initial, state_values(case, model=True))
 
@@ -57,7 +57,7 @@ def state_action_marginals(initial: Array, transition: Any, joint: Array) -> Ite
         yield states[..., None] * joint
 
 
-def branched_return(case: Case) -> Any:
+def branched_return(case: Case) -> Operand:
     """η_branch: k-step branched rollouts, opponent-wise lengths as Algorithm 1 plays them.
 
     Before the branch point everyone follows π_D in T. Action number l after it comes from πⁱ, from

@@ -21,11 +21,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError
+from bounds.shared.numbers import Array, InputError, Operand
 from bounds.shared.progress import Progress
 from tabular.equilibria.exploitability import Exploitability, stage_payoffs
 from tabular.equilibria.zero_sum_stage import best_guarantee, solve_matrix
@@ -58,7 +57,7 @@ def is_zero_sum(game: StochasticGame) -> bool:
     return game.n == 2 and bool((game.reward[0] == -game.reward[1]).all())
 
 
-def contraction_steps(gamma: Any, tolerance: float) -> int:
+def contraction_steps(gamma: Operand, tolerance: float) -> int:
     """How many steps of a γ-contraction bring any error below ``tolerance`` of the first one."""
     if gamma == 0:
         return 1

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, is_exact, shown
+from bounds.shared.numbers import Array, InputError, Operand, is_exact, shown
 from tabular.games.arrays import check_finite, check_size, exact_array
 
 #: One array [..., aʲ] an agent.
@@ -91,19 +91,19 @@ def regrets(payoffs: Array, strategies: Sequence[Array]) -> Array:
     return np.asarray(np.stack(best, axis=-1) - at)
 
 
-def regret(payoffs: Array, strategies: Sequence[Array]) -> Any:
+def regret(payoffs: Array, strategies: Sequence[Array]) -> Operand:
     """The largest of ``regrets``, shape [...]: a number for a single game."""
     return regrets(payoffs, strategies).max(axis=-1)
 
 
-def is_global_optimum(payoffs: Array, strategies: Sequence[Array], slack: Any = 0) -> Any:
+def is_global_optimum(payoffs: Array, strategies: Sequence[Array], slack: Operand = 0) -> Any:
     """Whether every agent receives its highest payoff, up to ``slack``; shape [...]."""
     axes = tuple(range(-len(strategies), 0))
     best = payoffs.max(axis=axes)
     return (expected_payoffs(payoffs, strategies) >= best - np.asarray(slack)).all(axis=-1)
 
 
-def is_saddle(payoffs: Array, strategies: Sequence[Array], slack: Any = 0) -> Any:
+def is_saddle(payoffs: Array, strategies: Sequence[Array], slack: Operand = 0) -> Any:
     """Whether the profile is an equilibrium that no deviation of others hurts; shape [...].
 
     Both up to ``slack``, a number or an array [..., 1].
@@ -115,7 +115,7 @@ def is_saddle(payoffs: Array, strategies: Sequence[Array], slack: Any = 0) -> An
     return fine
 
 
-def _flat(slack: Any) -> Any:
+def _flat(slack: Operand) -> Operand:
     return slack[..., 0] if isinstance(slack, np.ndarray) else slack
 
 

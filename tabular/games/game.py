@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, in_range
+from bounds.shared.numbers import Array, InputError, Operand, in_range
 from tabular.games.arrays import check_distribution, check_finite, is_exact_array, is_sparse
 
 
@@ -41,7 +41,7 @@ class StochasticGame:
     transition: Any
     reward: Array
     initial: Array
-    gamma: Any
+    gamma: Operand
     name: str = ""
     source: str = ""
     states: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ import numpy as np
 from bounds.formula.error_profile import ErrorProfile
 from bounds.library.published import find
 from bounds.library.soft_q import q_distance
-from bounds.shared.numbers import Array, InputError, whole
+from bounds.shared.numbers import Array, InputError, Operand, whole
 from tabular.cases.case import Case
 from tabular.cases.errors import model_divergence, total_variation
 from tabular.extremal.latch_and_lanes import latch
@@ -46,13 +46,13 @@ from tabular.soft_q.one_agent import Form, SoftQ, ego_world, solve, world
 class Distance:
     """max_s |V* − V̂*| and max_{s,a} |Q* − Q̂*|, an entry a case of a batch, and the fixed points."""
 
-    v: Any
-    q: Any
+    v: Operand
+    q: Operand
     real: SoftQ
     model: SoftQ
 
 
-def distance(case: Case, alpha: Any, form: Form) -> Distance:
+def distance(case: Case, alpha: Operand, form: Form) -> Distance:
     """How far the fixed points of the real and of the learned world are apart."""
     real, model = (solve(world(case, model=m), alpha, form) for m in (False, True))
     return Distance(
@@ -63,12 +63,12 @@ def distance(case: Case, alpha: Any, form: Form) -> Distance:
     )
 
 
-def value_bound(errors: ErrorProfile) -> Any:
+def value_bound(errors: ErrorProfile) -> Operand:
     """The bound on max |V* − V̂*|: ``coupling-sup``, unbranched."""
     return find("coupling-sup", "model").evaluate(errors)
 
 
-def bounds_of(case: Case) -> tuple[Any, Any]:
+def bounds_of(case: Case) -> tuple[Operand, Operand]:
     """(bound on V, bound on Q) from the errors of ``case``, an entry a case of a batch."""
     errors = model_errors(case)
     c_bar = 1 - 0 * errors.gamma
@@ -274,6 +274,6 @@ def median_band(values: Array, level: float = 0.95) -> tuple[Array, Array, Array
     return ordered[k - 1], np.median(ordered, axis=0), ordered[count - k]
 
 
-def _largest(array: Array, axes: int) -> Any:
+def _largest(array: Array, axes: int) -> Operand:
     value = array.reshape(*array.shape[: array.ndim - axes], -1).max(axis=-1)
     return value if np.ndim(value) else (value if isinstance(value, Fraction) else float(value))

@@ -27,11 +27,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, in_range
+from bounds.shared.numbers import Array, InputError, Operand, in_range
 from tabular.equilibria.shapley import is_zero_sum
 from tabular.equilibria.softmax import log_sum_exp, softmax
 from tabular.games.arrays import is_exact_array, zeros
@@ -44,7 +43,7 @@ from tabular.soft_q.one_agent import MAX_ALPHA, SoftQ, World, solve
 MAX_NEWTON, MAX_HALVINGS, MAX_STALLED = 200, 40, 4
 
 
-def team(gamma: Any, transition: Array, reward: Array, alpha: Any) -> SoftQ:
+def team(gamma: Operand, transition: Array, reward: Array, alpha: Operand) -> SoftQ:
     """The fixed point of V = L_α(Q) over joint actions, for one agent's reward [..., s, a].
 
     Its ``q`` is [..., s, a, 1]: no one else acts. Exact games for α = 0.
@@ -62,7 +61,7 @@ def constant_game(
     return repeated([np.full(actions, payoff).tolist() for payoff in payoffs], exact_gamma(gamma))
 
 
-def exact_gamma(gamma: Any) -> Fraction:
+def exact_gamma(gamma: Operand) -> Fraction:
     """γ as a Fraction; ``InputError`` unless it is exact and in [0, 1)."""
     if not isinstance(gamma, int | Fraction):
         raise InputError(f"gamma: {gamma!r} is not exact; give a Fraction")
