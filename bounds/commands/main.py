@@ -14,6 +14,7 @@ import tyro
 from bounds.commands.planning import Allocate, Plan, run_allocate, run_plan
 from bounds.commands.setting import Setting, setting_profile
 from bounds.formula.bound import Bound
+from bounds.formula.symbols import SYMBOLS
 from bounds.formula.tree import formula_text
 from bounds.library.published import BOUNDS, find
 from bounds.shared.command_line import run
@@ -132,6 +133,8 @@ def _show(command: Show) -> None:
         print(f"  source:     {bound.source}")
         for hypothesis in bound.hypotheses:
             print(f"  hypothesis: {hypothesis}")
+        for name in bound.symbols:
+            print(f"  symbol:     {name}: {SYMBOLS[name].meaning}")
         formula = formula_text(bound)
         print(f"  formula:    {formula or 'a sum over a recursion, see bounds.library.coupling'}")
         if formula:

@@ -17,15 +17,14 @@ import numpy as np
 
 from bounds.shared.numbers import InputError, Operand, is_exact
 
-#: Operations of two operands, and functions of one.
-BINARY = ("+", "-", "*", "/", "**", "min", "max")
+#: The functions of one operand.
 FUNCTIONS = ("exp", "log", "sqrt")
 #: Bits that a power of exact numbers may have.
 MAX_BITS = 2_000_000
 
 
 def apply(name: str, *operands: Operand) -> Operand:
-    """The operation ``name`` (of ``BINARY`` or ``FUNCTIONS``) on its operands."""
+    """The operation ``name``: one of + - * / ** min max, or of ``FUNCTIONS``."""
     for x in operands:
         if hasattr(x, "applied"):
             return x.applied(name, operands)

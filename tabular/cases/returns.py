@@ -41,7 +41,15 @@ def model_return(case: Case) -> Operand:
 
 
 def occupancy(case: Case) -> Array:
-    """Σ_{t≥0} γᵗ Pr(s_t = s), shape [s], of the real policies in T; it sums to 1/(1 − γ)."""
+    """Σ_{t≥0} γᵗ Pr(s_t = s), shape [s], of the real policies in T; it sums to 1/(1 − γ).
+
+    >>> from tabular.cases.case import case_of
+    >>> from tabular.games.catalogue import find
+    >>> from tabular.games.policy import uniform
+    >>> mdp = find("two-state-mdp").build()
+    >>> print(*occupancy(case_of(mdp, ego=0, policies=uniform(mdp))))
+    80/61 1140/61
+    """
     matrix = induced_transition(case.transition, case.joint)
     return discounted_occupancy(case.initial, matrix, case.gamma)
 
@@ -52,7 +60,18 @@ def state_marginals(initial: Array, transition: Any, joint: Array) -> Iterator[A
 
 
 def state_action_marginals(initial: Array, transition: Any, joint: Array) -> Iterator[Array]:
-    """Pr(s_t = s, a_t = a), shape [s, a], for t = 0, 1, 2, … without end."""
+    """Pr(s_t = s, a_t = a), shape [s, a], for t = 0, 1, 2, … without end.
+
+    >>> from itertools import islice
+    >>> from tabular.games.catalogue import find
+    >>> from tabular.games.policy import joint_policy, uniform
+    >>> mdp = find("two-state-mdp").build()
+    >>> law = state_action_marginals(mdp.initial, mdp.transition, joint_policy(uniform(mdp)))
+    >>> for table in islice(law, 2):
+    ...     print(*table.ravel())
+    1/2 1/2 0 0
+    1/8 1/8 3/8 3/8
+    """
     for states in state_marginals(initial, transition, joint):
         yield states[..., None] * joint
 

@@ -1,16 +1,19 @@
 """Hypothesis strategies for games, policies, cases and error profiles: property tests for users.
 
-    from hypothesis import given
-    from tabular.cases.strategies import cases
+>>> from hypothesis import given
+>>> from tabular.cases.returns import real_return
+>>> from tabular.cases.strategies import cases
+>>> @given(cases())
+... def test_a_return_is_at_most_the_largest_reward_for_ever(case):
+...     assert real_return(case) <= case.reward.max() / (1 - case.gamma)
+>>> test_a_return_is_at_most_the_largest_reward_for_ever()
 
-    @given(cases())
-    def test_my_bound(case): ...
-
-This module, and no other of the package, needs Hypothesis (``pip install hypothesis``). Everything
-shrinks towards one agent, one state, one action, γ = 0 and no errors. Corners are common: point
-masses, zeros, γ = 0, branch length 0, opponent-wise lengths 0 and k, models that equal the truth,
-lie near it, or have nothing to do with it. Exact numbers (the default) are Fractions with small
-denominators; float ones (``exact=False``) are normalised arbitrary floats.
+``games`` and ``profiles`` draw games and error profiles in the same way. This module, and no other
+of the package, needs Hypothesis (``pip install hypothesis``). Everything shrinks towards one agent,
+one state, one action, γ = 0 and no errors. Corners are common: point masses, zeros, γ = 0, branch
+length 0, opponent-wise lengths 0 and k, models that equal the truth, lie near it, or have nothing
+to do with it. Exact numbers (the default) are Fractions with small denominators; float ones
+(``exact=False``) are normalised arbitrary floats.
 """
 
 from __future__ import annotations

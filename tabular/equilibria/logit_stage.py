@@ -37,7 +37,14 @@ def softmax(scores: Array) -> Array:
 
 
 def residual(payoffs: Array, strategies: Sequence[Array], alpha: Operand) -> Operand:
-    """max_j D_TV(πʲ ‖ logit response to π⁻ʲ), shape [...]; 0 at a logit equilibrium."""
+    """max_j D_TV(πʲ ‖ logit response to π⁻ʲ), shape [...]; 0 at a logit equilibrium.
+
+    >>> from tabular.equilibria.stage_game import stage_game
+    >>> stag_hunt = stage_game([[[4, 0], [3, 3]], [[4, 3], [0, 3]]])
+    >>> uniform = (np.array([0.5, 0.5]),) * 2
+    >>> round(float(residual(stag_hunt, uniform, alpha=1.0)), 4)
+    0.2311
+    """
     responses = logit_responses(payoffs, strategies, alpha)
     distances = [
         np.abs(own - response).sum(axis=-1) / 2

@@ -107,6 +107,14 @@ def value_interval(found: Exploitability) -> tuple[Array, Array]:
 
     Agent 0's policy earns at least −best[1] and agent 1's concedes at most best[0], so the value
     lies between; exactly, for exact games.
+
+    >>> from tabular.equilibria.exploitability import exploitability
+    >>> from tabular.games.catalogue import find
+    >>> from tabular.games.policy import uniform
+    >>> pennies = find("matching-pennies").build()
+    >>> low, high = value_interval(exploitability(pennies, uniform(pennies)))
+    >>> print(*low, *high)
+    0 0
     """
     return -found.best[1], found.best[0]
 

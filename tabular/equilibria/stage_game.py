@@ -33,6 +33,10 @@ def stage_game(payoffs: Any) -> Array:
 
     Exact if every number is an int or a Fraction, float64 otherwise. ``InputError`` where the table
     is ragged, has another number of action axes than of agents, or holds what is not a number.
+
+    >>> stag_hunt = stage_game([[[4, 0], [3, 3]], [[4, 3], [0, 3]]])
+    >>> stag_hunt.shape, stag_hunt[0, 0, 0]
+    ((2, 2, 2), Fraction(4, 1))
     """
     given = payoffs if isinstance(payoffs, np.ndarray) else _nested("payoffs", payoffs)
     if given.ndim == 0 or given.ndim - 1 != len(given) or 0 in given.shape:
@@ -92,7 +96,14 @@ def regrets(payoffs: Array, strategies: Sequence[Array]) -> Array:
 
 
 def regret(payoffs: Array, strategies: Sequence[Array]) -> Operand:
-    """The largest of ``regrets``, shape [...]: a number for a single game."""
+    """The largest of ``regrets``, shape [...]: a number for a single game.
+
+    >>> from tabular.games.arrays import exact_array
+    >>> stag_hunt = stage_game([[[4, 0], [3, 3]], [[4, 3], [0, 3]]])
+    >>> stag, hare = exact_array([1, 0]), exact_array([0, 1])
+    >>> print(regret(stag_hunt, (stag, stag)), regret(stag_hunt, (stag, hare)))
+    0 3
+    """
     return regrets(payoffs, strategies).max(axis=-1)
 
 

@@ -163,7 +163,17 @@ def backup(given: World, q: Array, alpha: Operand, form: Form) -> Array:
 def iteration(
     given: World, alpha: Operand, form: Form, start: Array | None = None
 ) -> Iterator[Array]:
-    """Q, T Q, T² Q, … without end, from ``start`` or 0."""
+    """Q, T Q, T² Q, … without end, from ``start`` or 0.
+
+    >>> from itertools import islice
+    >>> from tabular.cases.case import case_of
+    >>> from tabular.games.catalogue import find
+    >>> from tabular.games.policy import uniform
+    >>> mdp = find("two-state-mdp").build()
+    >>> given = world(case_of(mdp, ego=0, policies=uniform(mdp)))
+    >>> print(*(q[0, 0, 0] for q in islice(iteration(given, 0, "independent"), 4)))
+    0 5 371/40 13567/1600
+    """
     check_temperature(given, alpha)
     q = zeros(given.reward.shape, exact=given.is_exact) if start is None else start
     while True:
@@ -224,13 +234,3 @@ def check_temperature(given: World, alpha: Operand) -> None:
             f"alpha: {shown(alpha)} with exact numbers, whose soft values are irrational; "
             "take 0, or a game of floats"
         )
-
-
-def as_floats(given: World) -> World:
-    """The same world in float64."""
-    return World(
-        float(given.gamma),
-        given.reward.astype(float),
-        given.transition.astype(float),
-        given.others.astype(float),
-    )
