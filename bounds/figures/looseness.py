@@ -19,7 +19,7 @@ from bounds.formula.error_profile import ErrorProfile
 from bounds.library import coupling
 from bounds.library.published import find
 from bounds.shared.figures import new_figure
-from bounds.shared.numbers import Array
+from bounds.shared.numbers import Array, Operand
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Row:
     looseness: float
 
 
-def reference(bound: Bound, profile: ErrorProfile) -> Any:
+def reference(bound: Bound, profile: ErrorProfile) -> Operand:
     """The coupling bound to compare ``bound`` with, as a fraction of the trivial one."""
     if bound.value is not None:  # a coupling bound itself
         return bound.evaluate(profile) / bound.largest(profile)

@@ -27,7 +27,7 @@ import numpy as np
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.symbols import About, read, sympy_symbol
-from bounds.shared.numbers import InputError
+from bounds.shared.numbers import InputError, Operand
 
 if TYPE_CHECKING:
     import sympy
@@ -63,8 +63,8 @@ class Bound:
     source: str
     hypotheses: tuple[str, ...]
     valid: bool
-    formula: Callable[..., Any]
-    value: Callable[[ErrorProfile], Any] | None = None
+    formula: Callable[..., Operand]
+    value: Callable[[ErrorProfile], Operand] | None = None
     exact_opponents: bool = False
     first_t: Literal[0, 1] = 0
     claim: str | None = None
@@ -79,7 +79,7 @@ class Bound:
         """Whether the right-hand side is a sum over a recursion, not one expression."""
         return self.value is not None and not self.symbols
 
-    def evaluate(self, profile: ErrorProfile) -> Any:
+    def evaluate(self, profile: ErrorProfile) -> Operand:
         """The right-hand side at ``profile``: a Fraction if every number that enters is exact.
 
         Arrays in the profile broadcast. Raises ``InputError`` where an error that the bound needs
@@ -89,7 +89,7 @@ class Bound:
             return self.value(profile)
         return self(**{name: read(name, profile, self.about) for name in self.symbols})
 
-    def __call__(self, **values: Any) -> Any:
+    def __call__(self, **values: Operand) -> Operand:
         """The formula at ``values``, one keyword a symbol, broadcasting arrays against scalars.
 
         Large arrays are evaluated block by block, so that temporaries stay in the cache. Values are
@@ -125,16 +125,16 @@ class Bound:
             names[sympy_symbol("eps_m")] = r"\epsilon'_m"
         return str(sympy.latex(self.expression, symbol_names=names))
 
-    def largest(self, profile: ErrorProfile) -> Any:
+    def largest(self, profile: ErrorProfile) -> Operand:
         """The largest discrepancy that any two returns can have in this convention."""
         return self.largest_of(profile.span, profile.gamma)
 
-    def largest_of(self, span: Any, gamma: Any) -> Any:
+    def largest_of(self, span: Operand, gamma: Operand) -> Operand:
         """span/(1 − γ), or span in the normalised convention."""
         return span if self.convention == "normalised" else span / (1 - gamma)
 
 
-def _inexact(value: Any) -> Any:
+def _inexact(value: Operand) -> Operand:
     """Floats and wide integers: what NumPy computes with in full speed and without wrapping."""
     if isinstance(value, np.ndarray):
         return value.astype(np.int64 if value.dtype.kind in "iu" else float, copy=False)
@@ -142,8 +142,10 @@ def _inexact(value: Any) -> Any:
 
 
 def _by_blocks(
-    formula: Callable[..., Any], values: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]
-) -> Any:
+    formula: Callable[..., Operand],
+    values: dict[str, Operand],
+    arrays: dict[str, np.ndarray[Operand, Operand]],
+) -> Operand:
     scalars = {name: v for name, v in values.items() if name not in arrays}
     names = list(arrays)
     operands: Any = [*arrays.values(), None]

@@ -30,12 +30,11 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
-from typing import Any
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.proofs.theorems import Proof, concluded, is_nonnegative, is_zero
 from bounds.shared.claims import Claim, Status
-from bounds.shared.numbers import InputError
+from bounds.shared.numbers import InputError, Operand
 
 NAME = "tv-bounds-on-deterministic-dynamics"
 
@@ -142,7 +141,7 @@ def _no_k() -> bool:
             model_sup=F(1),
         )
         whole = at.span * (1 / (1 - gamma) - (1 - hat) * (1 - 2 * hat))
-        values: list[Any] = [data(at), expected(at, False), sup(at, False)]
+        values: list[Operand] = [data(at), expected(at, False), sup(at, False)]
         for k in (1, 2, 3, 10):
             values += [form(at.with_(k=k), True) for form in (expected, sup)]
         same &= all(value == whole for value in values)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from bounds.formula.bound import Bound
+from bounds.shared.numbers import Operand
 from tabular.cases.case import Case, case_at
 from tabular.cases.check import Check, Verdict
 
@@ -67,5 +67,5 @@ class Tally:
             record.keep(float(ratio[top]), case_at(case, top) if case.is_batch else case)
 
 
-def _filled(tightness: Any) -> Any:
+def _filled(tightness: Operand) -> Operand:
     return np.nan if tightness is None else tightness

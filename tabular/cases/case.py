@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, in_range, whole
+from bounds.shared.numbers import Array, InputError, Operand, in_range, whole
 from tabular.games.arrays import (
     check_distribution,
     check_finite,
@@ -47,7 +47,7 @@ class Case:
     Raises ``InputError`` naming key, index and value of what is wrong.
     """
 
-    gamma: Any
+    gamma: Operand
     actions: tuple[int, ...]
     ego: int
     initial: Array

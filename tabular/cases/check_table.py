@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from bounds.shared.numbers import Operand
 from bounds.shared.text_table import aligned
 from tabular.cases.check import Check
+from tabular.cases.time_suprema import ExpectedError
 from tabular.games.number_text import short
 
 
@@ -13,10 +13,10 @@ def check_table(result: Check) -> str:
     """Errors, returns and one line a bound, in aligned columns."""
     errors, case = result.errors, result.case
 
-    def listed(values: tuple[Any, ...]) -> str:
+    def listed(values: tuple[Operand, ...]) -> str:
         return " ".join("-" if v is None else short(v) for v in values)
 
-    def expected(error: Any) -> str:
+    def expected(error: ExpectedError) -> str:
         tail = "" if error.horizon is None else f" (largest up to t = {error.horizon})"
         return short(error.value) + tail
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array
+from bounds.shared.numbers import Array, Operand
 from tabular.games.arrays import (
     apply,
     exact_array,
@@ -55,8 +55,8 @@ class ExpectedError:
     In a batch every field is an array, and horizon is an array with −1 for proved.
     """
 
-    value: Any
-    upper: Any
+    value: Operand
+    upper: Operand
     horizon: Any
     steps: int
     majorant: Array | None = None
@@ -97,7 +97,7 @@ def expected_error(
     return ExpectedError(value=value, upper=upper, horizon=t, steps=t, majorant=majorant)
 
 
-def _total(distribution: Array, vector: Array) -> Any:
+def _total(distribution: Array, vector: Array) -> Operand:
     return (distribution * vector).sum()
 
 

@@ -13,7 +13,7 @@ import tyro
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.tree import formula_text
-from bounds.shared.numbers import InputError, whole
+from bounds.shared.numbers import InputError, Operand, whole
 from bounds.shared.text_table import aligned
 from tabular.games.number_text import rational_text, short
 
@@ -149,7 +149,7 @@ def _print_tightest(result: Any) -> None:
         )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Operand | list[Operand]) -> str:
     """A number, or a list of them, in few digits."""
     if isinstance(value, list):
         return f"({' '.join(map(_shown, value))})"
@@ -166,7 +166,7 @@ def _setting(profile: ErrorProfile | None) -> dict[str, Any] | None:
     if profile is None:
         return None
 
-    def listed(values: tuple[Any, ...]) -> list[str]:
+    def listed(values: tuple[Operand, ...]) -> list[str]:
         return [rational_text(x) for x in values]
 
     numbers = {"gamma": rational_text(profile.gamma)}

@@ -29,11 +29,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import comb
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError
+from bounds.shared.numbers import Array, InputError, Operand
 from bounds.shared.progress import Progress
 from tabular.equilibria.exploitability import (
     Exploitability,
@@ -89,12 +88,12 @@ class Solution:
     status: str
     period: int
     iterations: int
-    residual: Any
-    error: Any
+    residual: Operand
+    error: Operand
     exact: bool
 
     @property
-    def exploitability(self) -> Any:
+    def exploitability(self) -> Operand:
         """The largest gain by deviating, over agents and states."""
         return self.deviations.exploitability
 
@@ -108,7 +107,7 @@ class _Found:
     status: str = "converged"
     period: int = 0
     iterations: int = 0
-    residual: Any = 0
+    residual: Operand = 0
 
 
 def solve(game: StochasticGame, selection: Selection, bar: Progress | None = None) -> Solution:

@@ -21,11 +21,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError
+from bounds.shared.numbers import Array, InputError, Operand
 from bounds.shared.progress import Progress
 from tabular.equilibria.exploitability import Exploitability, stage_payoffs
 from tabular.equilibria.zero_sum_stage import best_guarantee, solve_matrix
@@ -58,7 +57,7 @@ def is_zero_sum(game: StochasticGame) -> bool:
     return game.n == 2 and bool((game.reward[0] == -game.reward[1]).all())
 
 
-def contraction_steps(gamma: Any, tolerance: float) -> int:
+def contraction_steps(gamma: Operand, tolerance: float) -> int:
     """How many steps of a γ-contraction bring any error below ``tolerance`` of the first one."""
     if gamma == 0:
         return 1
@@ -108,6 +107,14 @@ def value_interval(found: Exploitability) -> tuple[Array, Array]:
 
     Agent 0's policy earns at least −best[1] and agent 1's concedes at most best[0], so the value
     lies between; exactly, for exact games.
+
+    >>> from tabular.equilibria.exploitability import exploitability
+    >>> from tabular.games.catalogue import find
+    >>> from tabular.games.policy import uniform
+    >>> pennies = find("matching-pennies").build()
+    >>> low, high = value_interval(exploitability(pennies, uniform(pennies)))
+    >>> print(*low, *high)
+    0 0
     """
     return -found.best[1], found.best[0]
 

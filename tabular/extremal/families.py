@@ -17,6 +17,7 @@ from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.operations import apply
 from bounds.formula.symbols import About, survival, total
 from bounds.library import coupling
+from bounds.shared.numbers import Operand
 from tabular.cases.case import Case
 from tabular.extremal.ages import ages
 from tabular.extremal.latch_and_lanes import lanes_with_exploration, latch
@@ -49,7 +50,7 @@ class Family:
     max_k: int
     small: Callable[[ErrorProfile], bool]
     measured: Callable[[ErrorProfile], ErrorProfile]
-    discrepancy: Callable[[ErrorProfile, About], Any]
+    discrepancy: Callable[[ErrorProfile, About], Operand]
     build: Callable[[ErrorProfile, About], Case]
 
 
@@ -106,7 +107,7 @@ def _ages_measured(setting: ErrorProfile) -> ErrorProfile:
     return setting.with_(model_data=error, model_current=error, model_sup=_certain(error > 0))
 
 
-def _certain(wrong: Any) -> Any:
+def _certain(wrong: Operand) -> Operand:
     """1 where ``wrong``, else 0."""
     return Fraction(wrong) if isinstance(wrong, bool) else wrong * 1.0
 

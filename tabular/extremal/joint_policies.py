@@ -25,7 +25,7 @@ import numpy as np
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.symbols import survival
-from bounds.shared.numbers import Array, in_range
+from bounds.shared.numbers import Array, Operand, in_range
 from tabular.cases.case import Case
 from tabular.cases.errors import Errors, profile, total_variation
 from tabular.extremal.latch_and_lanes import latch
@@ -156,7 +156,7 @@ def joint_profile(case: Case, errors: Errors) -> ErrorProfile:
     the bounds' values are then the joint forms. For all nⱼ = k, and for sup and expected only.
     """
 
-    def largest(other: Array) -> Any:
+    def largest(other: Array) -> Operand:
         return total_variation(case.joint, other).max(axis=-1)
 
     return replace(

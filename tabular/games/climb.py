@@ -29,11 +29,10 @@ divided).
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, shown
+from bounds.shared.numbers import Array, InputError, Operand, shown
 from tabular.games.arrays import exact_array, zeros
 from tabular.games.entry import Entry
 from tabular.games.game import StochasticGame
@@ -54,25 +53,25 @@ def equilibrium(state: int) -> tuple[Fraction, Fraction]:
     return SIGNS[state] * LANDMARK, SIGNS[state] * LANDMARK
 
 
-def worth(agent: int, other: Any) -> Any:
+def worth(agent: int, other: Operand) -> Operand:
     """W: what the other agent's place is worth to ``agent``; it peaks at the landmarks."""
     tilt = SIGNS[agent] * (4 * other**3 - 3 * other)
     return (3 - tilt) / (2 * (1 + (4 * other**2 - 1) ** 2))
 
 
-def target(agent: int, state: Any, other: Any) -> Any:
+def target(agent: int, state: Operand, other: Operand) -> Operand:
     """t: the best reply of ``agent`` to the other agent's action; ``state`` is 0 or 1."""
     leads = state if agent == 1 else 1 - state
     gap = SIGNS[agent] - 2 * other
     return other + leads * gap / (2 + gap**2)
 
 
-def reward(agent: int, state: Any, own: Any, other: Any) -> Any:
+def reward(agent: int, state: Operand, own: Operand, other: Operand) -> Operand:
     """R of ``agent`` in ``state`` (0 or 1, or an array of these) for its action and the other's."""
     return worth(agent, other) - STEEPNESS * (own - target(agent, state, other)) ** 2
 
 
-def rewards(state: Any, a: Any, b: Any) -> tuple[Any, Any]:
+def rewards(state: Operand, a: Operand, b: Operand) -> tuple[Operand, Operand]:
     """R of both agents where agent 0 picks a and agent 1 picks b."""
     return reward(0, state, a, b), reward(1, state, b, a)
 

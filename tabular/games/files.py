@@ -79,7 +79,15 @@ def _depth(given: Any) -> int:
 
 
 def game_json(game: StochasticGame) -> dict[str, Any]:
-    """The game as the JSON object of the format; exact numbers as strings, floats as numbers."""
+    """The game as the JSON object of the format; exact numbers as strings, floats as numbers.
+
+    >>> from tabular.games.catalogue import find
+    >>> value = game_json(find("matching-pennies").build())
+    >>> value["gamma"], value["reward"]
+    ('9/10', [[['1', '-1', '-1', '1']], [['-1', '1', '1', '-1']]])
+    >>> parse_game(value).name
+    'matching-pennies'
+    """
     if is_sparse(game.transition):
         raise InputError("transition: sparse; only dense games can be written as files")
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, in_range
+from bounds.shared.numbers import Array, InputError, Operand, in_range
 from tabular.games.arrays import check_distribution, check_finite, is_exact_array, is_sparse
 
 
@@ -41,7 +41,7 @@ class StochasticGame:
     transition: Any
     reward: Array
     initial: Array
-    gamma: Any
+    gamma: Operand
     name: str = ""
     source: str = ""
     states: tuple[str, ...] = ()
@@ -120,18 +120,12 @@ def as_float(game: StochasticGame) -> StochasticGame:
 def as_sparse(game: StochasticGame) -> StochasticGame:
     """The same float game with its transition as a CSR matrix of shape [s·a, s_next].
 
-    What scipy solves in the time that the successors of a state need, not all pairs of states:
+    For games of many states with few successors each: memory and time are those of the successors.
 
-    >>> from tabular.equilibria.exploitability import profile_values
     >>> from tabular.games.catalogue import find
-    >>> from tabular.games.policy import uniform
-    >>> dense = find("grid-game-1").build()
-    >>> sparse = as_sparse(dense)
+    >>> sparse = as_sparse(find("grid-game-1").build())
     >>> sparse.transition.shape, int(sparse.transition.nnz)
     ((928, 58), 928)
-    >>> both = (profile_values(game, uniform(game)) for game in (sparse, as_float(dense)))
-    >>> bool(np.allclose(*both))
-    True
     """
     if is_sparse(game.transition):
         return game

@@ -90,7 +90,12 @@ def sparse_garnet(
     *,
     gamma: float = 0.9,
 ) -> StochasticGame:
-    """One float Garnet with a sparse transition, drawn without ever making a dense one."""
+    """One float Garnet with a sparse transition, drawn without ever making a dense one.
+
+    >>> large = sparse_garnet((2, 3), 1000, 4, np.random.default_rng(0))
+    >>> large.transition.shape, int(large.transition.nnz)
+    ((6000, 1000), 24000)
+    """
     from scipy import sparse
 
     _check(actions, n_states, branching)

@@ -54,15 +54,6 @@ class Record:
         episodes, values = self.of_agents(name)
         return episodes, values.mean(-1)
 
-    def first_at(self, name: str, least: float) -> dict[int, float]:
-        """For each seed the first recorded episode at which ``name``, the mean over agents, is
-        ``least`` or more; infinity where it never is.
-        """
-        episodes, values = self.over_agents(name)
-        reached = values >= least
-        first = np.where(reached.any(0), episodes[reached.argmax(0)].astype(float), np.inf)
-        return dict(zip(self.seeds, first.tolist(), strict=True))
-
     def interactions(self, episodes: Array) -> Array:
         """Normalised agent interactions after so many episodes, [moment], the mean over seeds.
 

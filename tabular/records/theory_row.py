@@ -13,13 +13,13 @@ The schemes of ``bounds.planning.schemes`` are compared at the same k, on the ex
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bounds.formula.bound import Bound
 from bounds.formula.error_profile import ErrorProfile
 from bounds.library.published import find
 from bounds.planning.rollout_length import Plan, plan
 from bounds.planning.schemes import SCHEMES, Known, adaptive
+from bounds.shared.numbers import Operand
 from tabular.cases.case import Case
 from tabular.cases.errors import measure, profile
 from tabular.cases.returns import branched_return, model_return, real_return
@@ -107,5 +107,5 @@ def measured(case: Case, k: int) -> Measured:
 
 def unnormalised(bound: Bound, errors: ErrorProfile) -> float:
     """The right-hand side of ``bound`` for the un-normalised return."""
-    value: Any = bound.evaluate(errors)
+    value: Operand = bound.evaluate(errors)
     return float(value / (1 - errors.gamma) if bound.convention == "normalised" else value)

@@ -62,18 +62,18 @@ sys.exit(main(sys.argv[1:]))
 SMALL = (
     "--episodes 18 --environments 3 --updates 2 --update-every 20 --warm-up 160 --capacity 300 "
     "--batch 8 --hidden 8 --record-every 9 --evaluate-every 9 --evaluation-episodes 2"
-).split()
+)
 MODELS = (
     "--model.warmup-episodes 0 --model.rollouts 8 --model.k 2 --model.epoch 6 --model.fit-every 40 "
     "--model.rollout-length-epochs 0 1 --model.dynamics.members 2 --model.dynamics.hidden 8 "
     "--model.dynamics.validation-share 0.4 --model.dynamics.max-epochs 1 "
     "--model.opponents.validation-share 0.35 --model.opponents.max-epochs 1"
-).split()
+)
 
 
 def trained(entry: str, arguments: list[str], out: Path) -> str:
     """What the command line prints once the code of ``entry`` has run; the run is in ``out``."""
-    command = ["train", *arguments, *SMALL, "--out", str(out)]
+    command = ["train", *arguments, *SMALL.split(), "--out", str(out)]
     run = subprocess.run(
         [sys.executable, "-c", entry + RUN, *command],
         cwd=ROOT,
@@ -88,7 +88,10 @@ def trained(entry: str, arguments: list[str], out: Path) -> str:
 @pytest.mark.parametrize(
     ("entry", "arguments"),
     [
-        (SCHEME, ["--task", "spread", "--algorithm", "aorpo", "--model.scheme", "half", *MODELS]),
+        (
+            SCHEME,
+            ["--task", "spread", "--algorithm", "aorpo", "--model.scheme", "half", *MODELS.split()],
+        ),
         (LEARNER, ["--task", "spread", "--algorithm", "isac"]),
         (TASK, ["--task", "gather", "--algorithm", "masac"]),
     ],
@@ -107,7 +110,7 @@ def test_one_entry_is_enough_to_train(entry: str, arguments: list[str], tmp_path
 
 
 def test_without_the_entry_the_name_is_refused(tmp_path: Path) -> None:
-    arguments = ["train", "--task", "gather", *SMALL, "--out", str(tmp_path / "run")]
+    arguments = ["train", "--task", "gather", *SMALL.split(), "--out", str(tmp_path / "run")]
     run = subprocess.run(
         [sys.executable, "-c", RUN, *arguments],
         cwd=ROOT,

@@ -21,12 +21,11 @@ For a grid of actions step 4 is carried out exactly, by ``elimination``.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from bounds.proofs.theorems import Proof, concluded, is_zero
 from bounds.shared.claims import Claim
+from bounds.shared.numbers import Operand
 from tabular.equilibria.strict_dominance import undominated
 from tabular.games import climb
 
@@ -142,7 +141,7 @@ def _surface() -> list[tuple[str, bool]]:
     return steps
 
 
-def _peaks(surface: Any, x: Any, y: Any, at: Any) -> bool:
+def _peaks(surface: Operand, x: Operand, y: Operand, at: Operand) -> bool:
     """Whether the gradient is 0 and the Hessian negative definite at (at, at), exactly."""
     import sympy
 

@@ -15,7 +15,7 @@ from bounds.library.published import find
 from bounds.proofs import rollout_length as proofs_planner
 from bounds.proofs import theorems as proofs
 from bounds.shared.claims import Claim, Status
-from bounds.shared.numbers import InputError
+from bounds.shared.numbers import InputError, Operand
 from tabular.audit.rows.joint_and_lengths import (
     DISCOUNTS,
     ERRORS,
@@ -188,7 +188,7 @@ def independent_form(steps: int) -> Bound:
     Written for ε = 1/steps, where (1 − tε)⁺ ends: with a finite sum and the tail γ^steps/(1 − γ).
     """
 
-    def formula(gamma: Any, span: Any, c_bar: Any, eps_m: Any) -> Any:
+    def formula(gamma: Operand, span: Operand, c_bar: Operand, eps_m: Operand) -> Operand:
         total = gamma**steps / (1 - gamma)
         for t in range(steps):
             total = total + gamma**t * (1 - c_bar ** (t + 1) * (1 - t * eps_m))

@@ -25,6 +25,7 @@ from bounds.formula.tree import Tree, text
 from bounds.planning.opponent_lengths import allocate, evaluated, paper_rule
 from bounds.shared.claims import Claim, Status
 from bounds.shared.files import write_json
+from bounds.shared.numbers import Operand
 from tabular import verify
 from tabular.cases.case import Case
 from tabular.certificates.build import refutation
@@ -121,7 +122,7 @@ def _both() -> tuple[tuple[int, ...], tuple[int, ...]]:
     return rule, allocate(_profile(k, gamma, errors), sum(k - n for n in rule)).n
 
 
-def _profile(k: int, gamma: Any, errors: tuple[Any, ...]) -> ErrorProfile:
+def _profile(k: int, gamma: Operand, errors: tuple[Operand, ...]) -> ErrorProfile:
     return ErrorProfile(
         gamma=gamma,
         policy_shift=(_F(0),) * (len(errors) + 1),

@@ -19,11 +19,11 @@ from tabular.equilibria.selection import parse_selection
 from tabular.equilibria.shapley import value_iteration
 from tabular.games.catalogue import find
 from tabular.games.game import StochasticGame
+from tabular.games.literature import repeated
 from tabular.games.random import coordination, garnet_arrays
 from tabular.soft_q import nash_limit_holds as soft_nash
 from tabular.soft_q.all_agents import at_once, values_of
 from tabular.soft_q.nash_limit_holds import (
-    constant_game,
     soft_matrix,
     soft_shapley,
     soft_shapley_of,
@@ -54,7 +54,7 @@ def test_joint_maximisers_are_within_the_gap(game: StochasticGame, alpha: float)
     st.sampled_from([(1,), (2, 3), (2, 2, 2)]), st.sampled_from([F(0), F(1, 2), F(9, 10)]), ALPHAS
 )
 def test_constant_rewards_attain_the_gap(actions: Any, gamma: F, alpha: float) -> None:
-    game = constant_game(actions, gamma, (F(3, 2),) * len(actions))
+    game = repeated(np.full((len(actions), *actions), F(3, 2)), gamma)
     hard = team(game.gamma, game.transition, game.reward[0], 0).v[0]
     assert hard == F(3, 2) / (1 - gamma)
     warm = team(
@@ -219,5 +219,3 @@ def test_what_users_get_wrong() -> None:
         soft_shapley_of(find("stag-hunt").build(), 0.1)
     with pytest.raises(InputError, match="gamma"):
         soft_shapley(1.0, (2, 2), np.ones((1, 4, 1)), np.zeros((1, 4)), 0.1)
-    with pytest.raises(InputError, match="not exact"):
-        constant_game((2,), 0.5, (F(1),))  # type: ignore[arg-type]
