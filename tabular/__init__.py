@@ -8,13 +8,15 @@ exact arrays hold ``fractions.Fraction``; large games keep their transition as a
 
 The public names live in their modules, so that importing one costs only what it needs:
 
-- ``game.StochasticGame``, ``policy``, ``catalogue.find``, ``random_games``, ``perturb``
-- ``case.Case``, ``casefile.load_case``, ``check.check``, ``divergence.measure``
-- ``evaluation.real_return``, ``model_return``, ``branched_return``; ``simulate.simulate``
-- ``certificate.refutation``, ``verify``, ``search.evolve``, ``audit.run_audit``
-- ``stage_game``, ``equilibria.selected``, ``matrix_games.solve_matrix``, ``nash_values.solve``,
-  ``exploitability.exploitability``, ``gamefile.load_game``
-- ``soft_q.solve``, ``soft_models``, ``soft_agents``, ``soft_nash``, ``soft_limit``, ``verify_soft``
-- ``nash_q.nash_q``, ``nash_q_grid``, ``nash_q_record``; ``climb``, ``climb_proof``
-- ``strategies``: Hypothesis strategies for tests of your own (needs hypothesis)
+- ``games``: ``game.StochasticGame``, ``policy``, ``catalogue.find``, ``random``, ``files.load_game``
+- ``cases``: ``case.Case``, ``files.load_case``, ``check.check``, ``errors.measure``,
+  ``returns.real_return``, ``model_return``, ``branched_return``, ``monte_carlo.simulate``,
+  ``perturb``; ``strategies`` for Hypothesis tests of your own
+- ``equilibria``: ``stage_game``, ``stage_equilibria.selected``, ``zero_sum_stage.solve_matrix``,
+  ``nash_value_iteration.solve``, ``logit_branch.logit_values``, ``exploitability.exploitability``
+- ``certificates.build.refutation``; the checkers ``verify`` and ``verify_soft`` stand alone
+- ``extremal``: the games that attain the coupling bounds
+- ``nash_q.learning.nash_q``; ``soft_q.one_agent.solve``, ``soft_q.all_agents``
+- ``search``: ``evolution.evolve``, ``refute.refute``, ``attack.run_attack``
+- ``records``: recorded training read back; ``audit.run.run_audit``: the whole ledger
 """

@@ -1,7 +1,8 @@
 """Formulas about soft Q iteration: distances, temperatures, gaps; plain functions of any numbers.
 
-What they bound is said in ``tabular.soft_q.one_agent``, ``soft_models``, ``soft_agents`` and
-``soft_nash``; the proofs are in ``proofs_soft`` and ``proofs_learners``.
+What they bound is said in ``tabular.soft_q.one_agent``, ``tabular.soft_q.learned_models``,
+``tabular.soft_q.all_agents`` and ``tabular.soft_q.nash_limit_holds``; the proofs are in
+``bounds.proofs.soft_q`` and ``bounds.proofs.simultaneous_soft_q``.
 """
 
 from __future__ import annotations

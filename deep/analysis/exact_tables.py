@@ -28,7 +28,7 @@ from deep.agents.policies import Policies
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.envs.game import GameEnv
 from deep.nn.action_distributions import Categorical
-from deep.opponents import marginal_policies as marginal
+from deep.opponents import marginal_policies
 from deep.training.trainer import Trainer
 from tabular.cases.case import Case
 from tabular.games import policy
@@ -142,7 +142,7 @@ def policies(trainer: Trainer) -> tuple[policy.Policies, ...]:
     rounds = trainer.rounds
     own = rounds.models.inference_opponents if isinstance(rounds, ModelBasedRounds) else None
     runs = len(trainer.seeds)
-    each = marginal.laws(found, own, _states(env).expand(runs, env.game.n, -1, -1))
+    each = marginal_policies.laws(found, own, _states(env).expand(runs, env.game.n, -1, -1))
     return tuple(tuple(distributions(law[run]) for law in each) for run in range(runs))
 
 

@@ -31,7 +31,7 @@ from deep.envs.batch import World
 from deep.envs.particle import ParticleEnv
 from deep.envs.spaces import Choices
 from deep.nn.action_distributions import joint
-from deep.opponents import marginal_policies as marginal
+from deep.opponents import marginal_policies
 from deep.opponents.models import OpponentModels, Opponents
 from deep.seeding import Streams
 
@@ -79,12 +79,13 @@ def of_opponents(
 ) -> dict[str, Tensor]:
     """The two errors of opponents, [run, ego]; empty where there is no exact one.
 
-    seen[run, row, agent, number]: what the agents observe. inferring: see ``marginal.laws``.
+    seen[run, row, agent, number]: what the agents observe. inferring: see
+    ``deep.opponents.marginal_policies.laws``.
     """
-    if not marginal.enumerable(policies, inferring):
+    if not marginal_policies.enumerable(policies, inferring):
         return {}
     agents = seen.shape[2]
-    real = marginal.laws(policies, inferring, seen.transpose(1, 2))
+    real = marginal_policies.laws(policies, inferring, seen.transpose(1, 2))
     believed = opponents.probabilities(every_ego(seen)).double()
     mean = believed.new_zeros(len(seen), agents, agents)
     largest = mean.clone()

@@ -147,26 +147,25 @@ def execute(command: Train | Resume | Evaluate | Metrics | Doctor | Bench) -> in
 
 def _bench(command: Bench) -> int:
     from bounds.shared.progress import progress
-    from deep.analysis import benchmark as bench
-    from deep.analysis import benchmark_hours as bench_hours
+    from deep.analysis import benchmark, benchmark_hours
     from deep.training.installation import device_name
 
     with progress() as bar:
-        rows, hours = bench.table(bar=bar), bench_hours.table(bar=bar)
+        rows, hours = benchmark.table(bar=bar), benchmark_hours.table(bar=bar)
     if command.json:
         found = {"device": device_name("cpu"), "threads": 1}
         lists = {"costs": [asdict(row) for row in rows], "hours": [asdict(row) for row in hours]}
         print(json.dumps(found | lists, ensure_ascii=False))
         return 0
     print(f"{device_name('cpu')}, one thread; processor time\n")
-    print(aligned(bench.lines(rows), numbers=1))
+    print(aligned(benchmark.lines(rows), numbers=1))
     print(
         "\nhours that a preset takes, all seeds in one process, computed from costs of its parts;"
     )
     print(
         "a fit stops after `patience` epochs at the earliest, at its largest number at the latest\n"
     )
-    print(aligned(bench_hours.lines(hours), numbers=1))
+    print(aligned(benchmark_hours.lines(hours), numbers=1))
     return 0
 
 

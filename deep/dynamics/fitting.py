@@ -27,7 +27,7 @@ from torch import Tensor
 from deep.data.replay import Replay
 from deep.dynamics.ensemble import Ensemble
 from deep.dynamics.fitting_data import Data, rows_of
-from deep.nn import stacked_mlp as networks
+from deep.nn import stacked_mlp
 from deep.nn.adam import Adam
 from deep.nn.stacked_mlp import Networks
 from deep.seeding import Streams
@@ -192,7 +192,7 @@ class Training:
         """The active networks, as many at a time as fit a CPU's cache with ``rows`` rows."""
         size = count = len(self.which)
         if self.which.device.type == "cpu":
-            size = max(1, networks.BLOCK // (rows * max(self.model.stack.sizes[1:])))
+            size = max(1, stacked_mlp.BLOCK // (rows * max(self.model.stack.sizes[1:])))
         for start in range(0, count, size):
             yield slice(start, min(start + size, count))
 

@@ -21,9 +21,9 @@ All but the oracle see the agents' own history alone, which is what Algorithm 1 
 The intervals hold for the states at hand, whatever made them: given the past, a row's summand has
 the conditional mean that is averaged, so Azuma's inequality applies and rows need not be
 independent, as they are not on a trajectory. Two things they do need. The rows must not have been
-used to fit π̂: use held-out ones (``opponents_fit.split``); that these also stopped the fit makes
-them slightly too kind. And the actions are those of the policies that collected the rows: where πʲ
-has moved on, the error is that of the older ones, and the shift ε_π comes on top.
+used to fit π̂: use held-out ones (``deep.opponents.fitting.split``); that these also stopped the
+fit makes them slightly too kind. And the actions are those of the policies that collected the rows:
+where πʲ has moved on, the error is that of the older ones, and the shift ε_π comes on top.
 
 A perfect model of a uniform choice among two, and what each estimator makes of it:
 

@@ -3,7 +3,7 @@
 A game file needs ``format``, ``gamma``, ``actions``, ``initial``, ``transition`` and ``reward`` of
 all agents, [agent][s][a] ([s][a] will do for one agent). Every case file whose rewards are those of
 all agents is a game file too: what a game does not need (``ego``, policies, models, branch lengths)
-is not read. Numbers, exactness, limits and messages are those of ``casefile``.
+is not read. Numbers, exactness, limits and messages are those of ``tabular.cases.files``.
 """
 
 from __future__ import annotations

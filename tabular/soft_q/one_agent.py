@@ -12,10 +12,10 @@ with one of the two values that the paper's policies have:
 - independent: πⁱ(aⁱ|s) ∝ exp(E_{o~ν} Q(s, aⁱ, o)/α), V(s) = L_α(E_{o~ν} Q(s, ·, o)), which is at
   most the conditioned one (Jensen).
 
-The entropy is discounted as the rest is (Haarnoja et al. 2018); ``soft_printed`` has the target of
-Eq. (5) as it is printed. Both operators are monotone and T(Q + c) = T Q + γ c, so they contract
-with factor γ in the sup norm, and no smaller one (``bounds.proofs.soft_q``). The values of the
-fixed point lie between (min R + α log|Aⁱ|)/(1 − γ) and (max R + α log|Aⁱ|)/(1 − γ).
+The entropy is discounted as the rest is (Haarnoja et al. 2018); ``tabular.soft_q.printed_target``
+has the target of Eq. (5) as it is printed. Both operators are monotone and T(Q + c) = T Q + γ c, so
+they contract with factor γ in the sup norm, and no smaller one (``bounds.proofs.soft_q``). The
+values of the fixed point lie between (min R + α log|Aⁱ|)/(1 − γ) and (max R + α log|Aⁱ|)/(1 − γ).
 
 ``solve`` finds the fixed point by soft policy iteration, which is Newton's method and monotone:
 a few dozen linear systems, whatever γ is. Exact games are solved exactly for α = 0.

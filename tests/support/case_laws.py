@@ -15,15 +15,12 @@ import pytest
 
 from bounds.formula.bound import Bound
 from tabular import verify
-from tabular.cases import errors as divergence
-from tabular.cases import monte_carlo as simulate
-from tabular.cases import returns as evaluation
-from tabular.cases import time_suprema as horizon
+from tabular.cases import errors, monte_carlo, returns, time_suprema
 from tabular.cases.case import Case, as_float
 from tabular.cases.check import check
 from tabular.cases.errors import measure, profile
 from tabular.cases.returns import branched_return, model_return, real_return
-from tabular.certificates import build as certificate
+from tabular.certificates import build
 from tests.support.chains import Chain, over_time
 from tests.support.loops import (
     branched_series,
@@ -44,8 +41,8 @@ def assert_returns_are_sums(given: Case) -> None:
     """η and η̂ against loops; γ is cut to 1/2 so that 20 steps say nearly everything."""
     short = replace(given, gamma=min(given.gamma, HALF))
     for value, policies, transition in (
-        (evaluation.real_return(short), short.policies, short.transition),
-        (evaluation.model_return(short), learned(short), short.model_transition),
+        (returns.real_return(short), short.policies, short.transition),
+        (returns.model_return(short), learned(short), short.model_transition),
     ):
         assert abs(value - series(short, policies, transition, 20)) <= tail(short, 20)
 
@@ -53,20 +50,20 @@ def assert_returns_are_sums(given: Case) -> None:
 def assert_branched_return_is_its_definition(given: Case) -> None:
     """The branched return against loops, every time from its own branch point."""
     short = replace(given, gamma=min(given.gamma, HALF))
-    horizon = short.branch_length + 12
-    gap = evaluation.branched_return(short) - branched_series(short, horizon)
-    assert abs(gap) <= tail(short, horizon)
+    time_suprema = short.branch_length + 12
+    gap = returns.branched_return(short) - branched_series(short, time_suprema)
+    assert abs(gap) <= tail(short, time_suprema)
 
 
 def assert_simulation_finds_each_return(given: Case, seed: int) -> None:
     """Monte Carlo lies within its radius of each return, and tells them apart."""
     values = {
-        "real": evaluation.real_return(given),
-        "model": evaluation.model_return(given),
-        "branched": evaluation.branched_return(given),
+        "real": returns.real_return(given),
+        "model": returns.model_return(given),
+        "branched": returns.branched_return(given),
     }
     estimates = {
-        which: simulate.simulate(
+        which: monte_carlo.simulate(
             as_float(given), which, np.random.default_rng(seed), samples=40_000
         )
         for which in values
@@ -79,7 +76,7 @@ def assert_simulation_finds_each_return(given: Case, seed: int) -> None:
 
 def assert_errors_are_their_definitions(given: Case) -> None:
     """Every ε, r_max and span against plain Python."""
-    found = divergence.measure(given, max_horizon=6)
+    found = errors.measure(given, max_horizon=6)
     states, joint = range(given.n_states), given.joint_actions
     for j in range(given.n):
         pi, data, model = (x[j] for x in (given.policies, given.data_policies, learned(given)))
@@ -110,7 +107,7 @@ def assert_errors_are_their_definitions(given: Case) -> None:
 
 def assert_maximum_over_time(drawn: Chain, limit: int) -> None:
     """The maximum over the times looked at, and an upper value of all later ones."""
-    found = horizon.expected_error(*drawn, max_horizon=limit)
+    found = time_suprema.expected_error(*drawn, max_horizon=limit)
     values = list(islice(over_time(*drawn), found.steps + 41))
     assert found.steps <= limit
     assert found.value == max(values[: found.steps + 1])
@@ -136,8 +133,8 @@ def assert_the_checker_agrees(case: Case, bound: Bound, first_t: int) -> None:
     if bound.name == "coupling-sup" and bound.about == "branched":
         proved = proved.with_(opponent_lengths=None)  # what its one formula says
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(certificate, "measure", partial(measure, max_horizon=10))
-        value = certificate._certificate("refutation", case, bound, first_t)
+        patch.setattr(build, "measure", partial(measure, max_horizon=10))
+        value = build._certificate("refutation", case, bound, first_t)
     left, right = verify.check_game(json.loads(json.dumps(value)))  # as a checker gets it
     other = {"model": model_return, "branched": branched_return}[bound.about](case)
     scale = {"unnormalised": 1, "normalised": 1 - case.gamma}[bound.convention]

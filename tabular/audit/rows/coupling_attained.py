@@ -12,8 +12,7 @@ import numpy as np
 
 from bounds.formula.bound import Bound
 from bounds.library.published import find
-from bounds.proofs import rollout_length as proofs_planner
-from bounds.proofs import theorems as proofs
+from bounds.proofs import rollout_length, theorems
 from bounds.shared.claims import Claim, Status
 from bounds.shared.numbers import InputError, Operand
 from tabular.audit.rows.joint_and_lengths import (
@@ -47,36 +46,36 @@ def theory_claims(folder: Path, seed: int, count: int) -> list[Claim]:
             "theorem1-from-coupling",
             "(1 - gamma) coupling-data <= right-hand side of theorem1-normalised, for all n, gamma "
             "and errors",
-            proofs.theorem1_from_coupling,
+            theorems.theorem1_from_coupling,
         ),
         _proved(
             "theorem2-from-coupling",
             "(1 - gamma) coupling-expected <= right-hand side of theorem2-normalised without its "
             "third term, for all n, k, gamma and errors",
-            proofs.theorem2_from_coupling,
+            theorems.theorem2_from_coupling,
         ),
         _proved(
             "coupling-sup-monotone-in-k",
             "coupling-sup falls in k if rho > q and grows if rho < q: no inner optimum",
-            proofs.sup_form_is_monotone_in_k,
+            theorems.sup_form_is_monotone_in_k,
         ),
         _proved(
             "coupling-sup-closed-form",
             "coupling-sup = span sum_t gamma^t (1 - c_bar x_t), x_t = q^max(t-k,0) rho^min(t,k), "
             "and x_t = rho^t unbranched",
-            proofs.sup_closed_form,
+            theorems.sup_closed_form,
         ),
         _proved(
             "coupling-expected-no-inner-optimum",
             "over k >= 1, coupling-expected is least at k = 1 or without limit on k: it may rise "
             "first, and once it falls it never rises again",
-            proofs_planner.expected_form_has_no_inner_optimum,
+            rollout_length.expected_form_has_no_inner_optimum,
         ),
         _proved(
             "theorem2-printed-optimum",
             "the right-hand side of theorem2-printed is convex in k, and least over k >= 1 at the "
             "first k with gamma^(k+1) (2 - gamma) sum_eps_pi <= eps'_m + sum_eps_hat",
-            proofs_planner.printed_optimum,
+            rollout_length.printed_optimum,
         ),
         _attained("coupling-sup-attained", _latches(seed, count)),
         _attained("coupling-expected-attained", _lanes(seed, count)),
@@ -89,7 +88,7 @@ def theory_claims(folder: Path, seed: int, count: int) -> list[Claim]:
     ]
 
 
-def _proved(name: str, statement: str, prove: Callable[[], proofs.Proof]) -> Claim:
+def _proved(name: str, statement: str, prove: Callable[[], theorems.Proof]) -> Claim:
     proof = prove()
     status: Status = "proved" if proof.holds else "open"
     return Claim(

@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deep.analysis import benchmark as bench
-from deep.analysis import benchmark_hours as bench_hours
+from deep.analysis import benchmark, benchmark_hours
 from deep.analysis.benchmark import Products, beside_products
 from deep.analysis.benchmark_hours import ALGORITHMS, PLANS, Costs, Hours
 from deep.aorpo.branches import Branches
@@ -31,17 +30,19 @@ from tests.support.runs import modelled, small
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is small: networks, rows, batches."""
-    networks = replace(bench.SETTINGS, hidden=(32, 32), members=2, max_rows=2000)
+    networks = replace(benchmark.SETTINGS, hidden=(32, 32), members=2, max_rows=2000)
     for name, value in (("SETTINGS", networks), ("TRANSITIONS", 2000), ("BRANCHES", 64)):
-        monkeypatch.setattr(bench, name, value)
-    monkeypatch.setattr(bench, "memory", lambda: bench.Row("memory", bench.peak(), "GB", None, ""))
-    monkeypatch.setattr(bench, "paper", lambda a: modelled(small("spread", a, seeds=(0,))))
+        monkeypatch.setattr(benchmark, name, value)
+    monkeypatch.setattr(
+        benchmark, "memory", lambda: benchmark.Row("memory", benchmark.peak(), "GB", None, "")
+    )
+    monkeypatch.setattr(benchmark, "paper", lambda a: modelled(small("spread", a, seeds=(0,))))
 
 
 @pytest.mark.usefixtures("tiny")
 def test_the_table() -> None:
     threads = torch.get_num_threads()
-    rows = bench.table(turns=1)
+    rows = benchmark.table(turns=1)
     assert torch.get_num_threads() == threads
     assert [row.unit for row in rows] == ["s", "s", "s", "GB", "ms", "ms", "steps/s", "steps/s"]
     assert all(row.value > 0 for row in rows)
@@ -50,19 +51,19 @@ def test_the_table() -> None:
     whole, _, epoch, *_ = (row.what for row in rows)
     assert whole == "whole rollout of 10 steps, 8 rows, one agent, all asked"
     assert epoch == "fitting epoch, 2,000 transitions, 2 members, one agent"
-    titles, *lines = bench.lines(rows)
+    titles, *lines = benchmark.lines(rows)
     assert titles == ("what", "measured", "/ its products", "target")
     assert [line[0] for line in lines] == [row.what for row in rows]
 
 
 def test_what_is_timed_has_the_paper_s_size() -> None:
-    settings = bench.paper("aorpo")
+    settings = benchmark.paper("aorpo")
     model = settings.learner.model  # type: ignore[union-attr]
     assert (model.rollouts, model.conditioned, settings.learner.batch) == (1024, True, 1024)
-    assert (bench.BRANCHES, bench.STEPS) == (1024, 10)
+    assert (benchmark.BRANCHES, benchmark.STEPS) == (1024, 10)
     assert (model.dynamics.hidden, model.dynamics.members) == ((512,) * 4, 8)
-    assert (bench.SETTINGS.hidden, bench.SETTINGS.members) == ((512,) * 4, 8)
-    rounds = bench.made(
+    assert (benchmark.SETTINGS.hidden, benchmark.SETTINGS.members) == ((512,) * 4, 8)
+    rounds = benchmark.made(
         replace(settings, learner=modelled(small("spread", "aorpo")).learner)
     ).rounds
     assert isinstance(rounds, ModelBasedRounds)
@@ -81,7 +82,7 @@ def test_all_are_asked_in_the_whole_rollout(monkeypatch: pytest.MonkeyPatch) -> 
         seen.append(self.communication.interactions.calls - before)
 
     monkeypatch.setattr(Branches, "roll", watched)
-    bench.whole_rollout(1)
+    benchmark.whole_rollout(1)
     assert all(torch.equal(each[0], 80 * (1 - torch.eye(3)).long()) for each in seen)
 
 
@@ -163,37 +164,37 @@ def test_hours_are_of_the_rounds_that_a_run_has(
     found = counted(settings, monkeypatch)
     for name, count in found.items():
         costs = replace(Costs(0.0, 0.0), **{name: 1.0})
-        due = count / bench_hours.ROWS if name == "epoch" else count
-        assert bench_hours.seconds(settings, costs, many=True) == pytest.approx(due, rel=1e-12)
+        due = count / benchmark_hours.ROWS if name == "epoch" else count
+        assert benchmark_hours.seconds(settings, costs, many=True) == pytest.approx(due, rel=1e-12)
         assert (count > 0) == (algorithm == "aorpo" or name in ("step", "update"))
-        least = bench_hours.seconds(settings, costs, many=False)
-        assert 0 <= least <= bench_hours.seconds(settings, costs, many=True)
+        least = benchmark_hours.seconds(settings, costs, many=False)
+        assert 0 <= least <= benchmark_hours.seconds(settings, costs, many=True)
 
 
 def test_fits_that_stop_early_take_less() -> None:
     settings = preset("paper", "spread", "aorpo")
     dynamics = settings.learner.model.dynamics  # type: ignore[union-attr]
     costs = Costs(0.0, 0.0, epoch=1.0)
-    least, most = (bench_hours.seconds(settings, costs, many) for many in (False, True))
+    least, most = (benchmark_hours.seconds(settings, costs, many) for many in (False, True))
     assert most / least == pytest.approx(dynamics.max_epochs / dynamics.patience)
 
 
 @pytest.mark.parametrize("algorithm", ["masac", "aorpo"])
 def test_costs_are_measured(monkeypatch: pytest.MonkeyPatch, algorithm: str) -> None:
-    monkeypatch.setattr(bench_hours, "ROWS", 20 * UNIT)
-    costs = bench_hours.measure(modelled(small("climb", algorithm)), 1)
+    monkeypatch.setattr(benchmark_hours, "ROWS", 20 * UNIT)
+    costs = benchmark_hours.measure(modelled(small("climb", algorithm)), 1)
     there = [costs.opponents > 0, costs.branch > 0, costs.epoch > 0]
     assert there == [algorithm == "aorpo"] * 3
     assert min(costs.step, costs.update) > 0
-    exact = bench_hours.measure(modelled(small("climb", "aorpo"), exact_dynamics=True), 1)
+    exact = benchmark_hours.measure(modelled(small("climb", "aorpo"), exact_dynamics=True), 1)
     assert exact.epoch == 0
 
 
 def test_the_command_prints_both_tables(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench, "table", lambda **_: [bench.Row("a", 0.123, "s", 1.25, "b")])
-    monkeypatch.setattr(bench_hours, "measure", lambda *_: Costs(0.001, 0.01, 0.1, 0.1, 1.0))
+    monkeypatch.setattr(benchmark, "table", lambda **_: [benchmark.Row("a", 0.123, "s", 1.25, "b")])
+    monkeypatch.setattr(benchmark_hours, "measure", lambda *_: Costs(0.001, 0.01, 0.1, 0.1, 1.0))
     assert main(["bench"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[3].split() == ["a", "0.12", "s", "1.25", "b"]
@@ -208,11 +209,11 @@ def test_the_command_prints_both_tables(
     assert len(found["hours"]) == cases
     first = Hours(**found["hours"][0])
     settings = preset(first.preset, first.task, first.algorithm)
-    total = len(settings.seeds) * bench_hours.seconds(settings, Costs(0.001, 0.01), many=True)
+    total = len(settings.seeds) * benchmark_hours.seconds(settings, Costs(0.001, 0.01), many=True)
     assert first.algorithm == "masac"
     assert first.least == first.most == pytest.approx(total / 3600)
 
 
 def test_figures_have_two_or_three_digits() -> None:
-    found = [bench.figure(x) for x in (0.0012345, 0.5, 9.87, 12.345, 163_981.9)]
+    found = [benchmark.figure(x) for x in (0.0012345, 0.5, 9.87, 12.345, 163_981.9)]
     assert found == ["0.0012", "0.5", "9.9", "12.3", "163,982"]

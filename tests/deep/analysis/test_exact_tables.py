@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from bounds.shared.numbers import InputError
-from deep.analysis import theory_in_the_loop as theory_run
+from deep.analysis import theory_in_the_loop
 from deep.analysis.exact_tables import Watched, distributions, policies, read, watched
 from deep.analysis.theory_in_the_loop import difference, settings, train, verify
 from deep.seeding import streams
@@ -217,16 +217,16 @@ def one_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A record of one game and a small run."""
     folder = tmp_path_factory.mktemp("theory")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(theory_run, "settings", lambda game: small(game, (3, 5)))
-        patch.setattr(theory_run, "SEEDS", (3, 5))
-        theory_run.record(folder, ("garnet",))
+        patch.setattr(theory_in_the_loop, "settings", lambda game: small(game, (3, 5)))
+        patch.setattr(theory_in_the_loop, "SEEDS", (3, 5))
+        theory_in_the_loop.record(folder, ("garnet",))
     return folder
 
 
 @pytest.fixture
 def recorded(one_record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, with the code's settings likewise."""
-    monkeypatch.setattr(theory_run, "settings", lambda game: small(game, (3, 5)))
+    monkeypatch.setattr(theory_in_the_loop, "settings", lambda game: small(game, (3, 5)))
     shutil.copytree(one_record, tmp_path / "record")
     return tmp_path / "record"
 
@@ -249,7 +249,7 @@ def test_a_record_with_another_number_is_not(
     heads, first, *rest = path.read_text("utf-8").splitlines()
     # training anew gives what was recorded, as the test above found
     lines = list(csv.DictReader(io.StringIO(path.read_text("utf-8"))))
-    monkeypatch.setattr(theory_run, "train", lambda _: lines)
+    monkeypatch.setattr(theory_in_the_loop, "train", lambda _: lines)
     cells = first.split(",")
     place = heads.split(",").index(column)
     cells[place] = str(float(cells[place]) + 1e-5)
@@ -284,9 +284,9 @@ def test_differences_of_tables() -> None:
 
 def test_the_record_is_of_these_settings() -> None:
     manifest, records = load(FOLDER)
-    assert [record.game for record in records] == list(theory_run.GAMES)
+    assert [record.game for record in records] == list(theory_in_the_loop.GAMES)
     for record in records:
         assert manifest["settings"][record.game] == json.loads(
-            json.dumps(theory_run.as_json(settings(record.game)))
+            json.dumps(theory_in_the_loop.as_json(settings(record.game)))
         )
-        assert record.seeds == theory_run.SEEDS
+        assert record.seeds == theory_in_the_loop.SEEDS

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bounds.shared.numbers import InputError
 from deep.analysis.benchmark import Products
-from deep.dynamics import gaussian_outcomes as outcome_numbers
+from deep.dynamics import gaussian_outcomes
 from deep.dynamics.categorical_outcomes import CategoricalOutcomes
 from deep.dynamics.ensemble import (
     UNIT,
@@ -217,7 +217,7 @@ def test_a_variance_used_as_a_deviation_is_noticed(monkeypatch: pytest.MonkeyPat
         mean, log_variance = gaussian(outputs, variance_bounds)
         return mean, 2 * log_variance
 
-    monkeypatch.setattr(outcome_numbers, "gaussian", wrong)
+    monkeypatch.setattr(gaussian_outcomes, "gaussian", wrong)
     assert not draws_are_bimodal(bimodal())
 
 

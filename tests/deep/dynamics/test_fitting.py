@@ -13,8 +13,7 @@ from bounds.shared.numbers import InputError
 from deep.analysis.benchmark import SPREAD, noise
 from deep.data.replay import Replay, replay
 from deep.data.validation_split import held_out, numbers
-from deep.dynamics import fitting
-from deep.dynamics import gaussian_outcomes as outcome_numbers
+from deep.dynamics import fitting, gaussian_outcomes
 from deep.dynamics.ensemble import UNIT, DynamicsSettings, Ensemble, ensemble, outcomes
 from deep.dynamics.fitting import Training, fit
 from deep.dynamics.fitting_data import rows_of
@@ -148,7 +147,7 @@ def test_wrong_variances_are_noticed(
         mean, log_variance = gaussian(outputs, variance_bounds)
         return mean, 2 * log_variance
 
-    monkeypatch.setattr(outcome_numbers, "gaussian", wrong)
+    monkeypatch.setattr(gaussian_outcomes, "gaussian", wrong)
     assert not calibrated(fitting.quality(made, data), data.held_inputs.shape[1])
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bounds.shared.files import json_text, write_json
 from bounds.shared.numbers import MAX_NUMBER_LENGTH, InputError
-from tabular.cases import files as casefile
+from tabular.cases import files
 from tabular.cases.case import Case
 from tabular.cases.files import case_json, load_case, parse_case
 from tabular.cases.strategies import cases
@@ -466,12 +466,12 @@ def test_an_exact_number_that_no_float_holds(path: tuple[str | int, ...]) -> Non
 
 
 def test_limits_on_branch_lengths() -> None:
-    longest = casefile.MAX_EXACT_BRANCH_LENGTH
+    longest = files.MAX_EXACT_BRANCH_LENGTH
     assert parse_case(example() | {"branch_length": longest}).branch_length == longest
     with pytest.raises(InputError, match="branch_length: "):
         parse_case(example() | {"branch_length": longest + 1})
     floats = example() | {"gamma": 0.5}
-    far = casefile.MAX_BRANCH_LENGTH
+    far = files.MAX_BRANCH_LENGTH
     assert parse_case(floats | {"branch_length": far}).branch_length == far
     with pytest.raises(InputError, match="branch_length: "):
         parse_case(floats | {"branch_length": far + 1})
@@ -543,7 +543,7 @@ def test_any_json(scratch: Path, value: Any) -> None:
 
 @given(value=st.fixed_dictionaries(dict.fromkeys(REQUIRED, anything)))
 def test_any_json_under_the_right_keys(scratch: Path, value: dict[str, Any]) -> None:
-    assert_reads_or_refuses(json.dumps(value | {"format": casefile.FORMAT}).encode(), scratch)
+    assert_reads_or_refuses(json.dumps(value | {"format": files.FORMAT}).encode(), scratch)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bounds.library import soft_q as soft
+from bounds.library import soft_q
 from bounds.shared.numbers import InputError
 from tabular import verify_soft
 from tabular.equilibria.logit_stage import residual
 from tabular.games.arrays import exact_array
 from tabular.games.literature import matching_pennies, shapley, three_player_matching_pennies
 from tabular.games.random import garnet_arrays
-from tabular.soft_q import all_agents as soft_agents
+from tabular.soft_q import all_agents
 from tabular.soft_q.all_agents import (
     Learners,
     apart,
@@ -89,7 +89,7 @@ def test_the_step_shrinks_by_beta(
     n = len(actions)
     arrays = garnet_arrays(actions, 3, 2, rng)
     span = largest_span(arrays.reward)
-    alpha = share * soft.sufficient_alpha(n, gamma, span)
+    alpha = share * soft_q.sufficient_alpha(n, gamma, span)
     runs = []
     for _ in range(2):
         q = rng.random(arrays.reward.shape) * span / (1 - gamma)
@@ -99,17 +99,17 @@ def test_the_step_shrinks_by_beta(
         )
         runs.append(list(islice(steps, 4)))
     distance = [apart(a, b, gamma, span) for a, b in zip(*runs, strict=True)]
-    factor = soft.contraction_factor(n, gamma, span, alpha)
+    factor = soft_q.contraction_factor(n, gamma, span, alpha)
     assert all(b <= factor * a + 1e-9 for a, b in pairwise(distance))
 
 
 def test_beta_is_one_at_the_sufficient_temperature() -> None:
     for n in (2, 3, 5):
         for gamma in (F(0), F(1, 2), F(9, 10)):
-            enough = soft.sufficient_alpha(n, gamma, F(3))
-            assert soft.contraction_factor(n, gamma, F(3), enough) == 1
-            assert soft.contraction_factor(n, gamma, F(3), 2 * enough) == (1 + gamma) / 2
-    assert soft.weight_of_policies(3, F(1, 2), F(3)) == 12
+            enough = soft_q.sufficient_alpha(n, gamma, F(3))
+            assert soft_q.contraction_factor(n, gamma, F(3), enough) == 1
+            assert soft_q.contraction_factor(n, gamma, F(3), 2 * enough) == (1 + gamma) / 2
+    assert soft_q.weight_of_policies(3, F(1, 2), F(3)) == 12
 
 
 def test_above_the_temperature_every_start_leads_to_one_logit_equilibrium() -> None:
@@ -273,9 +273,9 @@ def test_a_wrong_factor_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     alpha = 1.25
     first, second = islice(one_state(PENNIES, alpha, near), 2)
     ratio = abs(second[0][0] - 0.5) / abs(first[0][0] - 0.5)
-    assert ratio == pytest.approx(soft.contraction_factor(2, 0.0, 2.0, alpha), rel=1e-6)
+    assert ratio == pytest.approx(soft_q.contraction_factor(2, 0.0, 2.0, alpha), rel=1e-6)
     monkeypatch.setattr(
-        soft_agents, "softmax", lambda u, a: np.exp(u) / np.exp(u).sum(-1)[..., None]
+        all_agents, "softmax", lambda u, a: np.exp(u) / np.exp(u).sum(-1)[..., None]
     )
     _, wrong = islice(one_state(PENNIES, alpha, near), 2)
     assert abs(wrong[0][0] - 0.5) / 1e-6 > 1.05 * ratio

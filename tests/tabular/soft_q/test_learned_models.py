@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bounds.library import soft_q as soft
+from bounds.library import soft_q
 from bounds.library.published import find
 from bounds.shared.numbers import Array, InputError
 from tabular.cases.case import Case, as_float
@@ -19,7 +19,7 @@ from tabular.cases.strategies import cases
 from tabular.games.game import StochasticGame
 from tabular.games.policy import random_policies
 from tabular.games.random import garnet
-from tabular.soft_q import learned_models as soft_models
+from tabular.soft_q import learned_models
 from tabular.soft_q.learned_models import (
     bounds_of,
     distance,
@@ -93,7 +93,7 @@ def with_half_the_opponents(gamma: Any, span: Any, c_bar: Any, rho: Any) -> Any:
 
 
 def discounted_twice(gamma: Any, span: Any, rho: Any) -> Any:
-    return soft.q_distance(gamma * gamma, span, rho)
+    return soft_q.q_distance(gamma * gamma, span, rho)
 
 
 def bounds_survive() -> bool:
@@ -106,11 +106,11 @@ def bounds_survive() -> bool:
 def test_smaller_bounds_fall(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bounds_survive()
     with monkeypatch.context() as m:
-        m.setattr(soft_models, "q_distance", discounted_twice)
+        m.setattr(learned_models, "q_distance", discounted_twice)
         assert not bounds_survive()
     with monkeypatch.context() as m:
-        right = soft_models.value_bound
-        m.setattr(soft_models, "value_bound", lambda e: right(e) * F(999, 1000))
+        right = learned_models.value_bound
+        m.setattr(learned_models, "value_bound", lambda e: right(e) * F(999, 1000))
         assert not bounds_survive()
 
 

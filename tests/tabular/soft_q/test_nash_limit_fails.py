@@ -18,7 +18,7 @@ from tabular.equilibria.selection import parse_selection
 from tabular.equilibria.stage_game import is_global_optimum, is_saddle, regret
 from tabular.games.arrays import exact_array
 from tabular.games.literature import repeated
-from tabular.soft_q import nash_limit_fails as soft_limit
+from tabular.soft_q import nash_limit_fails
 from tabular.soft_q.all_agents import at_once, values_of
 from tabular.soft_q.nash_limit_fails import (
     NO_SADDLE,
@@ -102,7 +102,7 @@ def test_vectorised_conditions_are_those_of_stage_games(payoffs: Any) -> None:
 def test_where_the_argument_applies_the_learners_follow_it(payoffs: Any, alpha: float) -> None:
     last = plays(payoffs, alpha, 200)
     if wrong_limit(payoffs):
-        ends = zip(*soft_limit.gains(payoffs), strict=True)
+        ends = zip(*nash_limit_fails.gains(payoffs), strict=True)
         for own, least in zip(last.policies, (float(min(pair)) for pair in ends), strict=True):
             assert own[0, 1] >= 1 / (1 + np.exp(-least / alpha)) - 1e-12
         assert verify(limit_certificate(payoffs, "it"))
@@ -150,7 +150,7 @@ def test_no_smaller_strict_game_ends_at_the_other_equilibrium() -> None:
         worse = (payoffs[:, 1, 1] < payoffs[:, 0, 0]).all()
         if strict(payoffs) and worse:
             tried += 1
-            assert (soft_limit.gains(payoffs.astype(float))[0] <= 0).all()
+            assert (nash_limit_fails.gains(payoffs.astype(float))[0] <= 0).all()
             for alpha in (1.0, 0.05):
                 shares += [p[0, 1] for p in plays(payoffs, alpha, 100, gamma=0.0).policies]
     assert tried > 0

@@ -17,7 +17,7 @@ from tabular.games.arrays import exact_array
 from tabular.games.game import as_sparse, split_action
 from tabular.games.policy import random_policies
 from tabular.games.random import garnet, garnet_arrays
-from tabular.soft_q import one_agent as soft_q
+from tabular.soft_q import one_agent
 from tabular.soft_q.one_agent import FORMS, World, backup, ego_world, iteration, solve, world
 from tabular.soft_q.printed_target import (
     lipschitz,
@@ -247,8 +247,8 @@ def test_the_right_operator_passes() -> None:
     ],
 )
 def test_a_wrong_operator_is_caught(name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soft_q, "MAX_STEPS", 20)
-    monkeypatch.setattr(soft_q, name, wrong)
+    monkeypatch.setattr(one_agent, "MAX_STEPS", 20)
+    monkeypatch.setattr(one_agent, name, wrong)
     assert not is_right()
 
 
@@ -298,7 +298,7 @@ def test_the_printed_target_prices_entropy_at_alpha_over_gamma() -> None:
     value = (own * (q - alpha / gamma * np.log(own))).sum(axis=1)
     expected = gamma * (others * value).sum(axis=-1)
     assert printed_values(q, others, gamma, alpha, "conditioned") == pytest.approx(expected)
-    standard = gamma * soft_q.soft_values(q, others, alpha, "conditioned")
+    standard = gamma * one_agent.soft_values(q, others, alpha, "conditioned")
     assert (printed_values(q, others, gamma, alpha, "conditioned") > standard).all()
 
 
