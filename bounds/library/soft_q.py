@@ -1,7 +1,7 @@
 """Formulas about soft Q iteration: distances, temperatures, gaps; plain functions of any numbers.
 
-What they bound is said in ``tabular.soft_q.one_agent``, ``soft_models``, ``soft_agents`` and
-``soft_nash``; the proofs are in ``proofs_soft`` and ``proofs_learners``.
+What they bound is said in the modules of ``tabular.soft_q``; the proofs are in
+``bounds.proofs.soft_q`` and ``bounds.proofs.simultaneous_soft_q``.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ solved to within δ, then V_{k+1} of V_k satisfies
 which is the bound that is reported, with δ the largest gap between what the two players' strategies
 guarantee in the last step. Iteration stops when that bound is small, or cannot become smaller.
 
-Floats: the value of an exact zero-sum game may be irrational. ``nash_values`` looks for an exact
-equilibrium near the answer.
+Floats: the value of an exact zero-sum game may be irrational.
+``tabular.equilibria.nash_value_iteration`` looks for an exact equilibrium near the answer.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def value_iteration(
     that are not zero-sum.
     """
     if not is_zero_sum(game):
-        raise InputError("reward: not zero-sum, or not of two agents; use nash_values.solve")
+        raise InputError(
+            "reward: not zero-sum, or not of two agents; use nash_value_iteration.solve"
+        )
     played = as_float(game)
     gamma = float(played.gamma)
     aim = tolerance * float(np.abs(played.reward).max()) / (1 - gamma)

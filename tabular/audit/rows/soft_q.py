@@ -240,9 +240,11 @@ def joint_ratio(
         q = rng.random(arrays.reward.shape) * size
         policies = tuple(rng.dirichlet(np.full(a, 0.2), size=(count, 3)) for a in actions)
         start = soft_agents.Learners(q, policies)
-        steps = soft_agents.at_once(gamma, actions, arrays.transition, arrays.reward, alpha, start)
+        steps = soft_agents.simultaneous_iteration(
+            gamma, actions, arrays.transition, arrays.reward, alpha, start
+        )
         runs.append(list(islice(steps, 5)))
-    between = [soft_agents.apart(a, b, gamma, span) for a, b in zip(*runs, strict=True)]
+    between = [soft_agents.learners_distance(a, b, gamma, span) for a, b in zip(*runs, strict=True)]
     factor = soft.contraction_factor(len(actions), gamma, span, alpha)
     return max(float((b / (factor * a)).max()) for a, b in pairwise(between))
 

@@ -63,7 +63,7 @@ def test_a_wrong_backup_is_contradicted(monkeypatch: pytest.MonkeyPatch) -> None
         lambda w, v: w.reward + 0 * v[..., None, None, :1],
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(soft_q, "ahead", wrong)
+            patch.setattr(soft_q, "lookahead", wrong)
             assert audit_soft.contraction_claim(1, COUNT).status == "open"
 
 
