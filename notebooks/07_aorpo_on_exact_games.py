@@ -31,7 +31,7 @@ from tabular.audit.rows.adaptive_lengths import training_claims
 from tabular.records.figures import errors, lengths, under_the_bounds
 from tabular.records.theory import load
 from tabular.records.theory_checks import broken
-from tabular.records.theory_row import COMPARED, measured
+from tabular.records.theory_row import measured
 
 # %% [markdown]
 # ## One moment
@@ -195,7 +195,7 @@ show.table(
             float(r.calls(scheme).mean()),
         )
         for r in records
-        for scheme in COMPARED
+        for scheme in r.schemes
     ],
 )
 

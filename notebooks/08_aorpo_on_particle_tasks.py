@@ -31,8 +31,8 @@ from matplotlib.figure import Figure
 
 from bounds.shared.figures import curve, new_figure
 from deep.analysis.figures import learning_curves
-from deep.analysis.statistics import mean
 from tabular.games.climb import equilibrium
+from tabular.records.intervals import mean
 from tabular.records.runs import read
 
 DATA = Path("data/training")
@@ -278,7 +278,7 @@ show.figure(figure, "aorpo-calibration")
 # branch. Means over agents and 256 states.
 #
 # The estimates 1 − π̂(a|o) of the opponents are nearly alike (below), so nⱼ = ⌊k min ε/ε_j⌋ trusts
-# all of them for nearly all steps: the adaptive scheme is all models, but for about one call. Much
+# all of them for nearly all steps: `adaptive` is `all-models`, but for about one call. Much
 # of these estimates is the policies' own randomness, which is alike for all; the exact errors are
 # smaller. One call a branch is not free: over the whole run it makes three interactions of one.
 
@@ -286,7 +286,7 @@ show.figure(figure, "aorpo-calibration")
 found = json.loads((DATA / "spread-aorpo" / "drift.json").read_text())
 figure = Figure(figsize=(10, 4), layout="constrained")
 left, right = figure.subplots(1, 2)
-for number, name in enumerate(("adaptive", "all models", "all real")):
+for number, name in enumerate(("adaptive", "all-models", "all-real")):
     errors = np.array(found["errors"][name]).mean(1)
     calls = np.array(found["calls"][name], dtype=float).mean(1)
     k = np.arange(1, errors.shape[1] + 1)
@@ -316,7 +316,7 @@ show.table(
             ),
             f"{np.mean(np.array(found['calls'][name])[:, :, -1]):.1f}",
         ]
-        for name in ("adaptive", "all models", "all real")
+        for name in ("adaptive", "all-models", "all-real")
     ],
 )
 

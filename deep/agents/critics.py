@@ -1,4 +1,4 @@
-"""What critics see, and what they say when one agent acts otherwise.
+"""Centralised and independent critics: their inputs, and Q where one agent changes its action.
 
 A central critic of agent i reads the observations and actions of all agents, Qⁱ(o, a¹..aⁿ); an
 independent one those of its own agent, Qⁱ(oⁱ, aⁱ). That is the difference between MASAC and a SAC

@@ -1,4 +1,4 @@
-"""Whose transitions an agent learns from, and what the others do after them.
+"""Shared and private experience: the rows of a batch that an agent learns from.
 
 ``Shared``: all agents of a run learn from the same transitions, [run, row, agent, number], and in
 the next state everyone acts by the policies that are trained (MASAC, MADDPG).

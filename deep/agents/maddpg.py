@@ -74,7 +74,7 @@ class Deterministic:
         """See ``Objective``."""
         outputs = policies.outputs(views.observations, streams)
         own, _ = policies.head.relaxed(outputs, streams)
-        q = critics.moved(views.seen, own - views.actions).amin(2)
+        q = critics.moved(views.critic_inputs, own - views.actions).amin(2)
         return losses.deterministic_policy_loss(q, outputs, self.settings.penalty), {}
 
     def follow(self, policies: Policies, measured: dict[str, Tensor]) -> dict[str, Tensor]:

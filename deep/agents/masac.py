@@ -102,12 +102,12 @@ class Soft:
         if isinstance(policy, Categorical) and policy.outputs <= self.settings.expect_up_to:
             chances, logs = policy.probabilities(outputs)
             own = policy.sample(outputs.detach(), streams)[0] if policy.several else actions
-            q = critics.options(views.seen, actions, own, policy).amin(2)
+            q = critics.options(views.critic_inputs, actions, own, policy).amin(2)
             entropy = -(chances.detach() * logs.detach()).sum(-1)
             loss = losses.expected_policy_loss(chances, logs, q, alpha)
         else:
             own, entropy = policy.relaxed(outputs, streams)
-            q = critics.moved(views.seen, own - actions).amin(2)
+            q = critics.moved(views.critic_inputs, own - actions).amin(2)
             loss = losses.sampled_policy_loss(q, entropy, alpha)
         if isinstance(policy, Categorical):
             loss = loss + self.settings.penalty * outputs.square().mean((-2, -1))

@@ -1,4 +1,4 @@
-"""What a trainer does when it is time to learn: a round, as an object that it is composed with.
+"""The interface of a training round, and the model-free one: batches and gradient steps.
 
 ``ModelFree``: so many times, draw a batch and make a gradient step of all agents. A model-based
 round fits its models, rolls them out and steps on what it made up; whatever it keeps between rounds

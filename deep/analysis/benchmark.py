@@ -1,4 +1,4 @@
-"""What AORPO costs beside its own matrix products, on one thread of a CPU.
+"""Benchmark of AORPO's parts beside their own matrix products, on one thread of a CPU.
 
 The settings are the paper's (the released code's): dynamics of 4 layers of 512 units, 8 members,
 rollouts of 10 steps of 1024 rows, batches of 1024; the task is simple spread, 3 agents that observe

@@ -1,4 +1,4 @@
-"""How long each preset will take on this machine, from the costs of its parts.
+"""Hours that each preset will take on this machine, computed from the costs of its parts.
 
 Nothing is trained: for each task with a plan the parts of a run are timed one by one, on one thread
 and one seed, and added up over the rounds that the run will have,
@@ -29,7 +29,6 @@ from deep.aorpo.rounds import ModelBasedRounds
 from deep.aorpo.settings import model_settings
 from deep.dynamics.ensemble import ensemble
 from deep.envs.spaces import Shape
-from deep.opponents.fitting import newest, split
 from deep.seeding import streams
 from deep.training.presets import LAPTOP, PAPER, preset
 from deep.training.settings import Settings
@@ -110,7 +109,7 @@ def measure(settings: Settings, turns: int) -> Costs:
     agents, streams_of = trainer.replay.shape.agents, rounds.streams["opponents"]
     model, models = rounds.settings, rounds.models
     opponents = replace(model.opponents, max_epochs=1)
-    rows = split(newest(trainer.replay, opponents.max_rows), opponents.validation_share)
+    rows = rounds.opponent_rows(trainer.replay)
 
     def fit() -> None:
         models.fit_opponents(opponents, rows, streams_of)

@@ -1,4 +1,4 @@
-"""Fig. 5 in small: how far rollouts drift from the world, and what they ask, by scheme and length.
+"""Fig. 5 in small: compounding error and calls of branches, by scheme and branch length.
 
 An AORPO agent that was trained so far branches off from real states under each scheme that the
 paper compares: adaptive, all-models, all-real. Beside every branch runs the world itself, from the

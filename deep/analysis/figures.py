@@ -7,7 +7,7 @@ from typing import Any
 
 from bounds.shared.figures import curve, new_figure
 from bounds.shared.numbers import Array
-from deep.analysis.statistics import mean
+from tabular.records.intervals import mean
 
 
 def learning_curves(

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bounds.shared.checkout import git_state
 from bounds.shared.files import write_json, write_text
 from bounds.shared.numbers import InputError
 from deep.analysis.exact_tables import watched
@@ -147,7 +148,7 @@ def record(folder: Path, games: tuple[str, ...] = GAMES) -> Path:
         "platform": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
         "versions": installation.versions(),
-        "git": installation.git_state(),
+        "git": git_state(),
     }
     return write_json(folder / "manifest.json", manifest, replace=True)
 
@@ -178,8 +179,8 @@ def verify(folder: Path) -> int:
         good &= old_claim.status == new_claim.status
         print(f"{new_claim.id}: {new_claim.status} (recorded: {old_claim.status})")
         print(f"  {new_claim.summary.rpartition('; ')[0]}")
-    place = "the record's processor and versions" if here else f"{processor()}, not the record's"
-    print(f"{'all agree' if good else 'DIFFERENT'}; on {place}; {time.monotonic() - began:.0f} s")
+    where = "the record's processor and versions" if here else f"{processor()}, not the record's"
+    print(f"{'all agree' if good else 'DIFFERENT'}; on {where}; {time.monotonic() - began:.0f} s")
     return 0 if good else 1
 
 

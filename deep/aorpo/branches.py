@@ -1,4 +1,4 @@
-"""Branches of the agents' models: from real states, into each agent's own model buffer.
+"""Branched rollouts into the model buffers, and batches of real and model transitions.
 
 ``Branches`` holds what a rollout needs beside the lengths, and what is kept of it: M states are
 drawn from D_env, branches go from there (``deep.aorpo.rollouts``) and their rows into the egos' own

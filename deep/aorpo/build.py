@@ -1,4 +1,4 @@
-"""AORPO and AORDPG: Algorithm 1 on top of MASAC and of MADDPG, by composition.
+"""Put AORPO and AORDPG together: Algorithm 1 on top of MASAC and of MADDPG, by composition.
 
 An agent i has a policy πⁱ(a|oⁱ, â⁻ⁱ) and critics, as in the model-free algorithm, and besides them
 a dynamics model of its own and a model of every opponent. Its critics and policy learn in rows of

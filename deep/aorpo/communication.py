@@ -1,4 +1,4 @@
-"""Comm(s, j) of Algorithm 1: the one place where an ego agent asks real agents, and what it costs.
+"""Comm(s, j) of Algorithm 1: calls to real opponents are made and counted here alone.
 
 Two things are counted, of each run:
 
@@ -93,8 +93,8 @@ class Communication:
 
         observations[run, ego, row, agent, number]; wanted[run, ego, agent], on the CPU: whom each
         ego agent asks, in all its rows. Adds a call a row for each of them. What was not asked for
-        is NaN, so that nobody gets an action for nothing. The streams move on by one number of
-        each run, whoever asks.
+        is NaN, so that an action that was not paid for cannot be used by mistake. The streams move
+        on by one number of each run, whoever asks.
 
         ``ValueError`` where an agent asks itself.
         """

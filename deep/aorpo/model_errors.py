@@ -1,4 +1,4 @@
-"""ORACLE: how wrong the models of a run are, as only the simulator can say; for the record.
+"""Oracle metrics: exact errors of a run's models, which only the simulator can know.
 
 No agent sees any of this. It is measured with the evaluations, in states that the agents meet now
 (times 0, 5, 10, … of an episode in some worlds, actions sampled), and draws from streams of its

@@ -1,4 +1,4 @@
-"""What the agents believe: models of the opponents and of the world, and which of them is played.
+"""The models of the agents: of the opponents and of the dynamics, fitted, saved and restored.
 
 Every ego agent has a model of each opponent for its branches, which reads what the opponent sees,
 and, where its policy is conditioned on inferred actions (Eq. 4), another one that reads what the

@@ -1,4 +1,4 @@
-"""How long branches are as training goes on: k grows from 1 to its full length."""
+"""The schedule of the rollout length: k grows from 1 to its full length during training."""
 
 from __future__ import annotations
 

@@ -34,9 +34,10 @@ from deep.aorpo.rollout_schedule import linear
 from deep.aorpo.schemes import Estimates, lengths, opponent_error, opponent_match_rate
 from deep.aorpo.settings import ModelBasedSettings
 from deep.data.batch import Batch
+from deep.data.replay import Replay
 from deep.envs.batch import World
 from deep.nn.tensors import flat, part, restore_tensors
-from deep.opponents.fitting import History, newest, split
+from deep.opponents.fitting import History, Split, newest, split
 from deep.opponents.policy_shift import policy_shift
 from deep.seeding import Streams
 
@@ -65,9 +66,7 @@ class ModelBasedRounds:
         settings, steps = self.settings, inputs.steps
         counted = self.branches.communication.interactions
         counted.stepped(steps - int(counted.steps[0]))
-        rows = split(
-            newest(inputs.replay, settings.opponents.max_rows), settings.opponents.validation_share
-        )
+        rows = self.opponent_rows(inputs.replay)
         fitted = self.models.fit_opponents(settings.opponents, rows, self.streams["opponents"])
         metrics = {name: over_opponents(each) for name, each in fitted.items()}
         if inputs.episodes >= settings.warmup_episodes:
@@ -81,6 +80,11 @@ class ModelBasedRounds:
         for _ in range(self.updates):
             yield self.learner.update(self.draw(inputs), inputs.streams["update"]) | metrics
             metrics = {}
+
+    def opponent_rows(self, replay: Replay) -> Split:
+        """The newest transitions, which opponent models are fitted to and judged by."""
+        chosen = self.settings.opponents
+        return split(newest(replay, chosen.max_rows), chosen.validation_share)
 
     def roll(self, inputs: RoundInputs, held_out: History) -> dict[str, Tensor]:
         """Estimate errors, choose lengths and roll branches out (lines 12 to 22); metrics."""

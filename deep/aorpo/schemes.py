@@ -1,4 +1,4 @@
-"""Lengths for all ego agents of all runs: the schemes of ``bounds.planning.schemes``, estimated.
+"""Rollout lengths of all ego agents from estimated errors, by ``bounds.planning.schemes``.
 
 What a scheme sees is ``Estimates``: of the agents' own history, rows that the models were not
 fitted to. It never looks at a real policy, except at how far the agents' own have moved: where a

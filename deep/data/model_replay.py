@@ -1,4 +1,4 @@
-"""Replays that are not shared: what the model of every ego agent of every run made up.
+"""The model buffer: a replay of model transitions for every ego agent, and batches of both kinds.
 
 The axes are [run, ego, row, ...], and each ego's memory fills up by itself: rollouts need not be of
 one length. A learner's batch mixes such rows with real ones, in a stated share.
@@ -45,9 +45,9 @@ class ModelReplay:
         new = packed(batch, self.rows.dtype)[:, :, -self.capacity :]
         runs, egos, kept, width = new.shape
         chosen = torch.ones_like(self.added, dtype=torch.bool) if alive is None else alive.cpu()
-        place = self.added.unsqueeze(-1) + torch.arange(count - kept, count)
+        position = self.added.unsqueeze(-1) + torch.arange(count - kept, count)
         first = torch.arange(runs * egos).view(runs, egos, 1) * self.capacity
-        index = (place % self.capacity + first)[chosen].flatten().to(self.rows.device)
+        index = (position % self.capacity + first)[chosen].flatten().to(self.rows.device)
         self.rows.view(-1, width)[index] = new[chosen.to(new.device)].flatten(0, 1)
         self.added.add_(count * chosen)
 

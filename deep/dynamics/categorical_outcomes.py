@@ -1,4 +1,4 @@
-"""Next states, for worlds in which every agent observes the same one-hot of a finite state.
+"""The categorical head of a dynamics model: the next state of a finite world, and rewards.
 
 The network gives logits of the next state, which is drawn, and the rewards' means, which are not:
 the loss is −log p(s') plus half the mean squared error of the standard rewards.

@@ -6,11 +6,11 @@ member is evaluated: the model of an ego agent is the mixture
 
     T̂(s', r | s, a) = 1/B Σ_b T̂_b(s', r | s, a).
 
-Drawing. M rows have to be dealt to B members. Each member has P places, the least multiple of 32
-with B P ≥ M, and a random permutation of all places says where each row goes. So the member of each
+Drawing. M rows have to be dealt to B members. Each member has P slots, the least multiple of 32
+with B P ≥ M, and a random permutation of all slots says where each row goes. So the member of each
 row is uniform, and those of two steps are independent. The rows of one step are dealt without
 replacement: no member gets more than P, so two rows of a step have one member with probability
-(P − 1)/(B P − 1), a little less than 1/B. Empty places are computed with the first row's input and
+(P − 1)/(B P − 1), a little less than 1/B. Empty slots are computed with the first row's input and
 not read.
 
 Inputs are made standard per run with the training rows' mean and deviation. Hidden units are relu,
@@ -116,7 +116,7 @@ class Ensemble:
             slots = slots.to(observations.device)
             outputs = self._drawn(self.read(observations, actions), slots)
             variance_bounds = self._log_variance_bounds_of(
-                slots // places(self.settings.members, observations.shape[2])
+                slots // slots_per_member(self.settings.members, observations.shape[2])
             )
             following, rewards = self.outcomes.draw(
                 outputs, variance_bounds, observations, self.scale, streams
@@ -200,7 +200,7 @@ class Ensemble:
     def _drawn(self, x: Tensor, slots: Tensor) -> Tensor:
         """The outputs [run, ego, row, number] of each row's slot, for x[run, ego, row, number]."""
         runs, egos, rows, width = x.shape
-        total = self.settings.members * places(self.settings.members, rows)
+        total = self.settings.members * slots_per_member(self.settings.members, rows)
         source = torch.zeros(runs, egos, total, dtype=torch.int64, device=x.device)
         source.scatter_(2, slots, torch.arange(rows, device=x.device).expand_as(slots))
         dealt = x.gather(2, source.unsqueeze(-1).expand(-1, -1, -1, width))
@@ -247,15 +247,15 @@ class MeanPrediction:
 
 
 def deal(streams: Streams, egos: int, members: int, rows: int) -> Tensor:
-    """The place of each row, [run, ego, row]: the first numbers of a random permutation.
+    """The slot of each row, [run, ego, row]: the first numbers of a random permutation.
 
-    Place s is of member s // P (see the module).
+    Slot s is of member s // P (see the module).
     """
-    return streams.uniform(egos, members * places(members, rows)).argsort(-1)[..., :rows]
+    return streams.uniform(egos, members * slots_per_member(members, rows)).argsort(-1)[..., :rows]
 
 
-def places(members: int, rows: int) -> int:
-    """Places of a member, P."""
+def slots_per_member(members: int, rows: int) -> int:
+    """Slots of a member, P."""
     return UNIT * -(-rows // (members * UNIT))
 
 

@@ -1,4 +1,4 @@
-"""Fitting an ensemble of dynamics networks to a replay, from where its parameters are.
+"""Fit an ensemble of dynamics networks to a replay, with early stopping, from warm starts.
 
 1. A bounded sample of the replay is taken, of rows to train on and rows held out, and made standard
    (``deep.dynamics.fitting_data``).

@@ -1,4 +1,4 @@
-"""The rows that a dynamics model is fitted to, and those that judge it.
+"""The training and validation rows of a fit of the dynamics, standardised.
 
 A share of all transitions is held out for ever (``deep.data.validation_split``). It is rows that
 are held out and not episodes, so neighbours in time may lie in different sets. At most ``max_rows``

@@ -1,4 +1,4 @@
-"""Numbers that follow: Gaussian changes of observations, and rewards (Chua et al. 2018).
+"""The Gaussian head of a dynamics model (PETS, Chua et al. 2018): observations and rewards.
 
 The targets are y = (o' − o, r) without padding, made standard. The network gives μ and x for each:
 

@@ -1,4 +1,4 @@
-"""What a dynamics model predicts: what is asked of a kind of prediction, and what kinds share.
+"""The prediction heads of a dynamics model: their interface, and target standardisation.
 
 Everything is predicted for all agents at once, given their joint observation and action:
 ``deep.dynamics.gaussian_outcomes`` predicts what agents observe as numbers,

@@ -1,4 +1,4 @@
-"""The world's states beside the replay, for the exact dynamics of particle worlds.
+"""The states of particle worlds beside the replay, for exact dynamics.
 
 A state is kept for every transition, in the row that the replay puts the transition into: both are
 rings of one capacity, filled side by side.
@@ -25,8 +25,8 @@ class StateReplay:
     def add(self, state: State) -> None:
         """Append the states of all worlds, [run, env], before they are stepped."""
         new = packed(state).to(self.rows)
-        place = torch.arange(self.added, self.added + new.shape[1]) % self.rows.shape[1]
-        self.rows[:, place] = new
+        index = torch.arange(self.added, self.added + new.shape[1]) % self.rows.shape[1]
+        self.rows[:, index] = new
         self.added += new.shape[1]
 
     def state(self) -> dict[str, Tensor]:

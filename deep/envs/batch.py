@@ -1,4 +1,4 @@
-"""Worlds to train in: some side by side for every run, each starting anew at its time limit.
+"""The interface of a world, and worlds side by side for every run, reset at the time limit.
 
 ``World`` is what a task offers, as ``deep.envs.particle``, ``deep.envs.game``, ``deep.envs.climb``
 do. No task here ends by itself: an episode stops at the time limit, which cuts it off and is no

@@ -298,6 +298,6 @@ class ParticleEnv:
         return torch.tensor(values, dtype=self.dtype, device=self.device)
 
 
-def _disc(body: Body, place: Sequence[float]) -> Disc:
-    x, y = place
+def _disc(body: Body, position: Sequence[float]) -> Disc:
+    x, y = position
     return Disc(x, y, body.size, body.colour)

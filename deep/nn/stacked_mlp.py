@@ -1,4 +1,4 @@
-"""Perceptrons by the stack: one batched matrix product a layer for all runs, agents and twins.
+"""Stacked perceptrons: one batched matrix product a layer for all runs, agents and twins.
 
 A network is W₃ relu(W₂ relu(W₁x + b₁) + b₂) + b₃, with any number of hidden layers. The networks of
 a stack have one architecture and axes [run, group, member]; the members of a group (twin critics,

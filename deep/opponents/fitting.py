@@ -1,4 +1,4 @@
-"""How opponent models learn: by maximum likelihood, from what the agents themselves have seen.
+"""Fit opponent models by maximum likelihood to the agents' own newest transitions.
 
 A model π̂ʲ of ego agent i is fitted to rows (o, aʲ) of D_env, the newest, as j's policy changes:
 

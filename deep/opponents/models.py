@@ -1,4 +1,4 @@
-"""What every agent believes the others to do: one model for each ordered pair of agents.
+"""Opponent models: one policy for each ordered pair of agents, and the real ones in their place.
 
 The ego agent i of a run models every opponent j ≠ i by π̂ʲ, fitted by maximum likelihood to what j
 was seen to do in the agents' own history (``deep.opponents.fitting``). Choices are categorical,

@@ -1,4 +1,4 @@
-"""What a run records: one tidy table, and what every name in it means.
+"""Metrics of a run: one tidy table, and the formula of every name in it.
 
 ``metrics.csv`` has the columns run, seed, episode, name, value: the run's folder, the seed, the
 episodes finished in that seed's run, a name of ``GLOSSARY`` ("name/agent" where there is one value

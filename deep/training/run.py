@@ -1,4 +1,4 @@
-"""A run's folder: begun, gone on with after whatever stopped it, and read.
+"""Start, resume and read a training run.
 
 ``manifest.json`` (settings, versions, device, state of the code), ``metrics.csv`` of
 ``deep.training.metrics``, ``checkpoints/`` of ``deep.training.checkpoint``, ``tensorboard/`` if
@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 
+from bounds.shared.checkout import git_state
 from bounds.shared.files import read_text, write_json
 from bounds.shared.numbers import InputError, whole
 from bounds.shared.progress import progress
@@ -330,7 +331,7 @@ def _here(run: Run) -> dict[str, Any]:
         "device_name": installation.device_name(run.device),
         "platform": f"{platform.system()} {platform.machine()}",
         "versions": installation.versions(),
-        "git": installation.git_state(),
+        "git": git_state(),
         "started": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
 

@@ -1,4 +1,4 @@
-"""Training: act in all worlds, remember, and after every so many steps learn a round.
+"""The training loop: act in all worlds, store transitions, learn a round every so many steps.
 
     for every step of all worlds:
         act (sampled actions), step, add the transitions to the replay
@@ -118,9 +118,9 @@ class Trainer:
     def _diverged(self, tensors: Mapping[str, Tensor]) -> None:
         for name, tensor in tensors.items():
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                run, *place = (~tensor.isfinite()).nonzero()[0].tolist()
-                value = tensor[(run, *place)].item()
-                where = "".join(f"[{i}]" for i in place)
+                run, *index = (~tensor.isfinite()).nonzero()[0].tolist()
+                value = tensor[(run, *index)].item()
+                where = "".join(f"[{i}]" for i in index)
                 raise DivergedError(
                     f"{name}{where} of seed {self.seeds[run]} is {value} after {self.updates} "
                     f"updates and {self.episodes} episodes of each run"

@@ -21,6 +21,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ from bounds.formula.error_profile import ErrorProfile
 from bounds.shared.checkout import RECORDED
 from bounds.shared.files import read_text
 from bounds.shared.numbers import Array, InputError
-from tabular.records.theory_row import COMPARED, Measured
+from tabular.records.theory_row import Measured
 
 #: Where this project's own record is.
 FOLDER = RECORDED / "theory"
@@ -65,6 +66,12 @@ class Record:
     def seeds(self) -> tuple[int, ...]:
         """The runs."""
         return tuple(int(seed) for seed in np.unique(self["seed"]))
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """The schemes that were compared, by the columns n_NAME[0]."""
+        heads = (re.fullmatch(r"n_(.+)\[0\]", name) for name in self.columns)
+        return tuple(head[1] for head in heads if head)
 
     @property
     def opponents(self) -> int:
@@ -152,7 +159,9 @@ def parse(game: str, text: str, where: str) -> Record:
         heads, body = lines[0], lines[1:]
         values = np.array([[float(x or "nan") for x in line] for line in body])
         record = Record(game, dict(zip(heads, values.T, strict=True)))
-        for scheme in COMPARED:
+        if not record.schemes:
+            raise KeyError("n_NAME[0]")
+        for scheme in record.schemes:
             record.lengths(scheme)
     except (ValueError, IndexError, KeyError) as error:
         raise InputError(f"{where}: not a table of recorded training ({error!r})") from error

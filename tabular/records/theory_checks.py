@@ -7,7 +7,6 @@ import numpy as np
 from bounds.library.published import find
 from bounds.shared.numbers import Array
 from tabular.records.theory import ROUNDING, Record
-from tabular.records.theory_row import COMPARED
 
 
 def broken(record: Record) -> list[str]:
@@ -43,7 +42,7 @@ def broken(record: Record) -> list[str]:
         below(f"|real - model| <= {name}", gap, value)
         below(f"{name} <= trivial", value, trivial)
     below("coupling_data <= theorem 1", coupling["coupling_data"], first)
-    for scheme in COMPARED:
+    for scheme in record.schemes:
         lengths = tuple(record.lengths(scheme).T)
         branched = at.with_(opponent_lengths=lengths)
         bound = find("coupling-expected", "branched").evaluate(branched)

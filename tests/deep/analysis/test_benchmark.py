@@ -14,10 +14,14 @@ from deep.analysis import benchmark as bench
 from deep.analysis import benchmark_hours as bench_hours
 from deep.analysis.benchmark import Products, beside_products
 from deep.analysis.benchmark_hours import ALGORITHMS, PLANS, Costs, Hours
+from deep.aorpo.branches import Branches
+from deep.aorpo.models import AgentModels
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.commands.main import main
 from deep.data.replay import Replay
 from deep.dynamics.ensemble import UNIT
+from deep.opponents.fitting import OpponentSettings, Split
+from deep.seeding import Streams
 from deep.training.presets import preset
 from deep.training.run import Run, assemble
 from deep.training.settings import Settings
@@ -27,7 +31,7 @@ from tests.support.runs import modelled, small
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is small: networks, rows, batches."""
-    networks = replace(bench.SETTINGS, hidden=(32, 32), members=2, rows=2000)
+    networks = replace(bench.SETTINGS, hidden=(32, 32), members=2, max_rows=2000)
     for name, value in (("SETTINGS", networks), ("TRANSITIONS", 2000), ("BRANCHES", 64)):
         monkeypatch.setattr(bench, name, value)
     monkeypatch.setattr(bench, "memory", lambda: bench.Row("memory", bench.peak(), "GB", None, ""))
@@ -62,21 +66,21 @@ def test_what_is_timed_has_the_paper_s_size() -> None:
         replace(settings, learner=modelled(small("spread", "aorpo")).learner)
     ).rounds
     assert isinstance(rounds, ModelBasedRounds)
-    assert rounds.minds.own is not None
+    assert rounds.models.inference_opponents is not None
 
 
 @pytest.mark.usefixtures("tiny")
 def test_all_are_asked_in_the_whole_rollout(monkeypatch: pytest.MonkeyPatch) -> None:
     """In each of 10 steps every agent asks both others in all rows, and rows are kept."""
     seen = []
-    branch = ModelBasedRounds.branch
+    roll = Branches.roll
 
-    def watched(self: ModelBasedRounds, replay: Replay, k: Tensor, n: Tensor) -> None:
+    def watched(self: Branches, replay: Replay, k: Tensor, n: Tensor, drawing: Streams) -> None:
         before = self.communication.interactions.calls.clone()
-        branch(self, replay, k, n)
+        roll(self, replay, k, n, drawing)
         seen.append(self.communication.interactions.calls - before)
 
-    monkeypatch.setattr(ModelBasedRounds, "branch", watched)
+    monkeypatch.setattr(Branches, "roll", watched)
     bench.whole_rollout(1)
     assert all(torch.equal(each[0], 80 * (1 - torch.eye(3)).long()) for each in seen)
 
@@ -84,7 +88,7 @@ def test_all_are_asked_in_the_whole_rollout(monkeypatch: pytest.MonkeyPatch) -> 
 def test_products_are_done_again_as_they_were() -> None:
     a, b, out = torch.randn(2, 3, 4), torch.randn(2, 4, 5), torch.zeros(2, 3, 5)
     multiply, products = torch.bmm, Products()
-    with products.recorded():
+    with products:
         torch.bmm(a, b, out=out)
         torch.bmm(a, b)
     assert torch.bmm is multiply
@@ -106,25 +110,32 @@ def test_the_least_of_the_turns() -> None:
 def counted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """How often a run does what ``Costs`` are of: fits as many epochs as they may."""
     counts: Counter[str] = Counter()
-    usual = {name: getattr(ModelBasedRounds, name) for name in ("branch", "fit_dynamics")}
-    fit_opponents = ModelBasedRounds.fit_opponents
+    roll, fit_dynamics, fit_opponents = (
+        Branches.roll,
+        AgentModels.fit_dynamics,
+        AgentModels.fit_opponents,
+    )
 
-    def branch(self: ModelBasedRounds, replay: Replay, k: Tensor, n: Tensor) -> None:
+    def rolled(self: Branches, replay: Replay, k: Tensor, n: Tensor, drawing: Streams) -> None:
         counts["branch"] += int(k.max())
-        usual["branch"](self, replay, k, n)
+        roll(self, replay, k, n, drawing)
 
-    def fit_dynamics(self: ModelBasedRounds, replay: Replay) -> Any:
-        dynamics = self.settings.dynamics
-        rows = min(replay.size, dynamics.rows)
-        counts["epoch"] += rows * dynamics.most_epochs  # type: ignore[assignment]
-        return usual["fit_dynamics"](self, replay)
+    def fitted(self: AgentModels, replay: Replay, drawing: Streams) -> Any:
+        if self.ensemble is not None:
+            dynamics = self.ensemble.settings
+            rows = min(replay.size, dynamics.max_rows)
+            counts["epoch"] += rows * dynamics.max_epochs  # type: ignore[assignment]
+        return fit_dynamics(self, replay, drawing)
 
-    def fit(self: ModelBasedRounds, replay: Replay) -> Any:
-        counts["opponents"] += self.settings.opponents.epochs
-        return fit_opponents(self, replay)
+    def modelled_(
+        self: AgentModels, chosen: OpponentSettings, rows: Split, drawing: Streams
+    ) -> Any:
+        counts["opponents"] += chosen.max_epochs
+        return fit_opponents(self, chosen, rows, drawing)
 
-    for name, each in (("branch", branch), ("fit_dynamics", fit_dynamics), ("fit_opponents", fit)):
-        monkeypatch.setattr(ModelBasedRounds, name, each)
+    monkeypatch.setattr(Branches, "roll", rolled)
+    monkeypatch.setattr(AgentModels, "fit_dynamics", fitted)
+    monkeypatch.setattr(AgentModels, "fit_opponents", modelled_)
     trainer = assemble(Run(Path(), "run", settings, "cpu"))
     while trainer.episodes < settings.episodes:
         trainer.step()
@@ -146,7 +157,9 @@ def test_hours_are_of_the_rounds_that_a_run_has(
     monkeypatch: pytest.MonkeyPatch, algorithm: str, changes: dict[str, Any]
 ) -> None:
     """One part costs 1, all others nothing: as many as a real run has of it, exactly."""
-    settings = modelled(small("speaker-listener", algorithm, seeds=(0,), **changes), start=9, k=4)
+    settings = modelled(
+        small("speaker-listener", algorithm, seeds=(0,), **changes), warmup_episodes=9, k=4
+    )
     found = counted(settings, monkeypatch)
     for name, count in found.items():
         costs = replace(Costs(0.0, 0.0), **{name: 1.0})
@@ -162,7 +175,7 @@ def test_fits_that_stop_early_take_less() -> None:
     dynamics = settings.learner.model.dynamics  # type: ignore[union-attr]
     costs = Costs(0.0, 0.0, epoch=1.0)
     least, most = (bench_hours.seconds(settings, costs, many) for many in (False, True))
-    assert most / least == pytest.approx(dynamics.most_epochs / dynamics.patience)
+    assert most / least == pytest.approx(dynamics.max_epochs / dynamics.patience)
 
 
 @pytest.mark.parametrize("algorithm", ["masac", "aorpo"])

@@ -40,7 +40,9 @@ def one_thread() -> None:
 def small(game: str = "garnet", seeds: tuple[int, ...] = (3, 5), **model: Any) -> Settings:
     """A run of a second or two that has used its models."""
     chosen = settings(game, seeds, epochs=3)
-    used = replace(chosen.learner.model, **{"rollouts": 64, "k": 3, "grow": (0, 1)} | model)
+    used = replace(
+        chosen.learner.model, **{"rollouts": 64, "k": 3, "rollout_length_epochs": (0, 1)} | model
+    )
     return replace(chosen, updates=2, learner=replace(chosen.learner, model=used))
 
 
@@ -88,7 +90,7 @@ def test_policies_are_sums_over_what_is_inferred(loop: Watched) -> None:
     """The same by a plain loop over runs, agents, states and the others' actions."""
     learner: Any = loop.trainer.learner
     rounds: Any = loop.trainer.rounds
-    sizes, own = loop.game.actions, rounds.minds.own
+    sizes, own = loop.game.actions, rounds.models.inference_opponents
     width, n = max(sizes), loop.game.n
     for run, each in enumerate(policies(loop.trainer)):
         for ego, policy in enumerate(each):
@@ -112,7 +114,7 @@ def test_policies_are_sums_over_what_is_inferred(loop: Watched) -> None:
 
 def test_dynamics_and_opponents_are_what_branches_draw(loop: Watched) -> None:
     rounds: Any = loop.trainer.rounds
-    game, minds = loop.game, rounds.minds
+    game, models = loop.game, rounds.models
     width, n, s = max(game.actions), game.n, game.n_states
     tables = read(loop.trainer)
     own = list(product(*map(range, game.actions)))
@@ -121,13 +123,17 @@ def test_dynamics_and_opponents_are_what_branches_draw(loop: Watched) -> None:
         seen = rows[:, None].expand(2, n, -1, n, -1)
         played = functional.one_hot(torch.tensor(own[a]), width).double()
         played = played.expand(2, n, len(rows), -1, -1)
-        _, following, _ = minds.dynamics.step(None, seen, played, streams((3, 5), f"step {a}"))
+        _, following, _ = models.dynamics.step(None, seen, played, streams((3, 5), f"step {a}"))
         shares = following[..., 0, :].unflatten(2, (s, DRAWS)).mean(3)
         for run, found in enumerate(tables):
             for ego in range(n):
                 assert found.dynamics[ego].shape == game.transition.shape
                 assert close(found.dynamics[ego][:, a], shares[run, ego].numpy())
-    drawn = minds.played.sample(seen, streams((3, 5), "sample")).unflatten(2, (s, DRAWS)).mean(3)
+    drawn = (
+        models.played_opponents.sample(seen, streams((3, 5), "sample"))
+        .unflatten(2, (s, DRAWS))
+        .mean(3)
+    )
     for run, found in enumerate(tables):
         for ego in range(n):
             for j, model in enumerate(found.opponents[ego]):

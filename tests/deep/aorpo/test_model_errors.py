@@ -74,7 +74,9 @@ def test_perfect_models_have_no_error(tmp_path: Path) -> None:
     found = of_branches(world, policies, real, model, seen, states, K, draws())
     assert found.keys() == {"compounding_dynamics", "compounding"}
     assert not any(value.any() for value in found.values())
-    modelled = of_branches(world, policies, rounds.minds.played, model, seen, states, K, draws())
+    modelled = of_branches(
+        world, policies, rounds.models.played_opponents, model, seen, states, K, draws()
+    )
     assert not modelled["compounding_dynamics"].any()
     assert bool((modelled["compounding"] > 0).all())
 
@@ -86,7 +88,9 @@ def test_a_known_shift_is_measured_in_squared_units(tmp_path: Path) -> None:
     world, policies = trainer.environments.world, learner.policies
     seen, states = met(world, policies, 5, range(0, 25, 5), draws())
     model = Shifted(exact(world, states), 0.3)
-    found = of_branches(world, policies, rounds.minds.played, model, seen, states, K, draws())
+    found = of_branches(
+        world, policies, rounds.models.played_opponents, model, seen, states, K, draws()
+    )
     wanted = torch.full((2, 3), 0.3**2, dtype=torch.float64)
     assert torch.allclose(found["compounding_dynamics"], wanted, rtol=1e-9, atol=0)
 
@@ -94,7 +98,7 @@ def test_a_known_shift_is_measured_in_squared_units(tmp_path: Path) -> None:
 def test_errors_of_opponents_are_those_of_the_oracle(tmp_path: Path) -> None:
     trainer = begun(tmp_path, conditioned=False)
     learner, rounds = parts(trainer)
-    policies, played = learner.policies, rounds.minds.played
+    policies, played = learner.policies, rounds.models.played_opponents
     seen, _ = met(trainer.environments.world, policies, 5, range(0, 25, 5), draws())
     real = real_opponents(policies.shape, policies.head, policies.outputs)
     wanted = oracle(played, real, every_ego(seen))
@@ -169,7 +173,9 @@ def test_numbers_have_no_exact_errors(tmp_path: Path) -> None:
 
 
 def test_they_are_recorded_with_evaluations_once_models_are_used(tmp_path: Path) -> None:
-    run = new(tmp_path, replace(modelled(small("climb", "aorpo"), start=9), evaluate_every=3))
+    run = new(
+        tmp_path, replace(modelled(small("climb", "aorpo"), warmup_episodes=9), evaluate_every=3)
+    )
     assert train(run) == 0
     moments: dict[str, set[int]] = {}
     for row in table(run):

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bounds.shared.numbers import InputError
-from deep.dynamics.compounding_error import compounding, trajectory
-from deep.dynamics.compounding_error import given as given_actions
+from deep.dynamics.compounding_error import Acting, compounding, trajectory
 from deep.dynamics.exact import exact, packed
 from deep.envs.game import GameEnv, GameState
 from deep.envs.particle import ParticleEnv
@@ -20,6 +19,12 @@ from deep.envs.scenarios import scenario
 from deep.envs.spaces import random_actions
 from deep.seeding import streams
 from tabular.games.game import StochasticGame
+
+
+def given_actions(actions: Tensor) -> Acting:
+    """The same actions whatever is observed: ``actions[run, ego, row, step, agent, number]``."""
+    return lambda step, _: actions[:, :, :, step]
+
 
 SIZES = (2, 3)
 WHOLE = st.integers(-4, 4)

@@ -24,7 +24,7 @@ from deep.dynamics.ensemble import (
     deal,
     ensemble,
     outcomes,
-    places,
+    slots_per_member,
 )
 from deep.dynamics.gaussian_outcomes import GaussianOutcomes, gaussian, softplus
 from deep.dynamics.outcomes import Standard, standard
@@ -93,13 +93,15 @@ def test_the_member_of_a_row_is_uniform_and_steps_are_independent() -> None:
     """Egos draw apart, so each is one sample; a row's two members of two steps are one of 16."""
     count, draws = 4, 4000
     drawing = streams([0], "draw")
-    first, second = (deal(drawing, draws, count, 7)[0] // places(count, 7) for _ in range(2))
+    first, second = (
+        deal(drawing, draws, count, 7)[0] // slots_per_member(count, 7) for _ in range(2)
+    )
     for row in range(7):
         pairs = torch.bincount(count * first[:, row] + second[:, row], minlength=count**2)
         assert likely(pairs, torch.full((count**2,), 1 / count**2))
     # two rows of a step: one member with probability (P − 1)/(B P − 1), see deep.dynamics.ensemble
     same = int((first[:, 0] == first[:, 1]).sum())
-    chance = (places(count, 7) - 1) / (count * places(count, 7) - 1)
+    chance = (slots_per_member(count, 7) - 1) / (count * slots_per_member(count, 7) - 1)
     assert likely(
         torch.tensor([same, draws - same]), torch.tensor([chance, 1 - chance], dtype=torch.float64)
     )
@@ -108,7 +110,7 @@ def test_the_member_of_a_row_is_uniform_and_steps_are_independent() -> None:
 @given(st.integers(1, 9), st.integers(1, 300), st.integers(1, 3))
 def test_rows_have_places_of_their_own(members: int, count: int, egos: int) -> None:
     slots = deal(streams([3], "draw"), egos, members, count)
-    own = places(members, count)
+    own = slots_per_member(members, count)
     assert own % UNIT == 0
     assert members * own >= count > members * (own - UNIT)
     assert slots.shape == (1, egos, count)
@@ -121,7 +123,7 @@ def test_a_row_is_what_its_member_says_and_no_other_is_evaluated() -> None:
     """The others are NaN, and as many rows are multiplied as there are places."""
     whole, count = model(runs=2), 100
     seen, done = rows(UNEQUAL, 2, 2, count)
-    member = deal(streams([0, 1], "draw"), 2, 4, count) // places(4, count)
+    member = deal(streams([0, 1], "draw"), 2, 4, count) // slots_per_member(4, count)
     whole.log_variance_bounds.fill_(-60.0)  # deviations of at most e^-30: what is drawn is the mean
     means = whole.every(seen, done).chunk(2, -1)[0]
     expected = means.gather(2, member[:, :, None, :, None].expand(-1, -1, 1, -1, 7)).squeeze(2)
@@ -131,10 +133,10 @@ def test_a_row_is_what_its_member_says_and_no_other_is_evaluated() -> None:
         part.stack.parameters[:, others] = math.nan
         drawing = streams([0, 1], "draw")
         products = Products()
-        with products.recorded():
+        with products:
             _, following, rewards = part.step(None, seen, done, drawing)
         read = sum(a.shape[0] * a.shape[1] for a, b, _ in products.calls if b.shape[2] == 16)
-        assert read == 2 * 2 * 4 * places(4, count)
+        assert read == 2 * 2 * 4 * slots_per_member(4, count)
         mine = member == b
         assert bool(rewards[mine].isfinite().all())
         assert bool(rewards[~mine].isnan().all())
@@ -416,15 +418,15 @@ def test_kinds_of_outcomes() -> None:
         ({"members": 0}, "members: 0 is not"),
         ({"hidden": ()}, "hidden: no layer"),
         ({"hidden": (8, 0)}, r"hidden\[1\]: 0"),
-        ({"rate": 2.0}, "rate: 2.0"),
+        ({"learning_rate": 2.0}, "learning_rate: 2.0"),
         ({"weight_decay": -1.0}, "weight_decay: -1.0"),
         ({"batch": 33}, "batch: 33; give a multiple of 32"),
-        ({"rows": 1}, "rows: 1"),
-        ({"most_epochs": 0}, "most_epochs: 0"),
+        ({"max_rows": 1}, "max_rows: 1"),
+        ({"max_epochs": 0}, "max_epochs: 0"),
         ({"patience": 0}, "patience: 0"),
         ({"improvement": math.nan}, "improvement: nan"),
-        ({"held_out": 0.0}, "held_out: 0; give"),
-        ({"held_out": 1.0}, "held_out: 1.0"),
+        ({"validation_share": 0.0}, "validation_share: 0; give"),
+        ({"validation_share": 1.0}, "validation_share: 1.0"),
     ],
 )
 def test_settings_that_cannot_be_used(changes: dict[str, Any], message: str) -> None:

@@ -84,7 +84,7 @@ def test_a_finite_game_is_recovered_as_well_as_by_counting() -> None:
     found = made.distribution(env.observe(GameState(states, 0)), done)
     law = torch.tensor(game.transition.reshape(-1, 5))
     distance = (found - law).abs().sum(-1).mean(-1) / 2
-    train = count * (1 - settings.held_out)
+    train = count * (1 - settings.validation_share)
     counting = 0.5 * (law * (1 - law) / (train / 30)).sqrt().sum(-1).mean()
     assert float(distance.max()) < 2 * float(counting)
     # and it is no chance: before the fit the distances are 0.3 and more
@@ -114,7 +114,7 @@ def fitted() -> tuple[Ensemble, Replay, dict[str, Tensor]]:
     """A model of o' alone, so that calibration is of what is random: r is 0 everywhere."""
     kept = line([0], 12_000)
     kept.rows[..., 2] = 0.0
-    made = new(LINE, [0], torch.float64, members=3, hidden=(32, 32), batch=128, rows=12_000)
+    made = new(LINE, [0], torch.float64, members=3, hidden=(32, 32), batch=128, max_rows=12_000)
     return made, kept, fit(made, kept, streams([0], "fit"))
 
 
@@ -155,7 +155,7 @@ def test_wrong_variances_are_noticed(
 def test_one_epoch_is_that_of_plain_layers() -> None:
     """Against torch's layers and its AdamW, every network by itself, in float64."""
     kept, rate, decay = line([0, 1], 450), 0.01, 0.1
-    settings = {"most_epochs": 1, "rate": rate, "weight_decay": decay}
+    settings = {"max_epochs": 1, "learning_rate": rate, "weight_decay": decay}
     made = new(LINE, [0, 1], torch.float64, **settings)
     start, drawing = apart(made), streams([0, 1], "fit")
     fit(made, kept, drawing)
@@ -216,7 +216,7 @@ def test_rows_held_out_are_in_no_bootstrap(rows: int) -> None:
     """Rewards carry the rows' numbers, and are taken back from the standard targets."""
     kept, count = line([0, 1], 1000), 1000
     kept.rows[..., 2] = torch.arange(count, dtype=torch.float64)
-    made = new(LINE, [0, 1], torch.float64, rows=rows, held_out=0.2)
+    made = new(LINE, [0, 1], torch.float64, max_rows=rows, validation_share=0.2)
     data = rows_of(made, kept, streams([0, 1], "fit"))
     out = held_out(numbers(kept), 0.2)
     for run in range(2):
@@ -242,7 +242,7 @@ def everything(seeds: list[int]) -> list[Tensor]:
         alone.rows.copy_(kept.rows[1:2])
         alone.added = kept.added
         kept = alone
-    made = new(TEAM, seeds, torch.float32, patience=1, rate=0.003, hidden=(16, 32))
+    made = new(TEAM, seeds, torch.float32, patience=1, learning_rate=0.003, hidden=(16, 32))
     drawing = streams(seeds, "fit")
     metrics = [*fit(made, kept, drawing).values(), *fit(made, kept, drawing).values()]
     batch = kept.batch(torch.arange(50).expand(len(seeds), -1))
@@ -252,7 +252,7 @@ def everything(seeds: list[int]) -> list[Tensor]:
 
 
 def test_a_run_is_fitted_the_same_beside_others() -> None:
-    """Bit for bit, though its networks stop in other epochs than theirs."""
+    """Bit for bit, though its networks stop in other epochs than opponent_view."""
     beside, alone = everything([0, 1, 2]), everything([1])
     epochs = beside[1]
     assert len(epochs.unique()) > 2
@@ -262,12 +262,12 @@ def test_a_run_is_fitted_the_same_beside_others() -> None:
 
 def test_a_fit_goes_on_from_a_saved_state() -> None:
     kept = team([0, 1], 400)
-    first, drawing = new(TEAM, [0, 1], torch.float32, most_epochs=3), streams([0, 1], "fit")
+    first, drawing = new(TEAM, [0, 1], torch.float32, max_epochs=3), streams([0, 1], "fit")
     fit(first, kept, drawing)
     saved = {name: value.clone() for name, value in first.state().items()}
     state = drawing.state()
     expected = fit(first, kept, drawing)
-    second, again = new(TEAM, [0, 1], torch.float32, most_epochs=3), streams([5, 6], "fit")
+    second, again = new(TEAM, [0, 1], torch.float32, max_epochs=3), streams([5, 6], "fit")
     second.restore(saved)
     again.restore(state)
     found = fit(second, kept, again)
@@ -280,7 +280,7 @@ def test_a_fit_goes_on_from_a_saved_state() -> None:
 def test_networks_stop_and_keep_their_best() -> None:
     """No epoch brings enough: all stop after ``patience``, with the best of what was seen."""
     kept = team([0, 1], 400)
-    made = new(TEAM, [0, 1], torch.float32, improvement=1.0, patience=3, most_epochs=50)
+    made = new(TEAM, [0, 1], torch.float32, improvement=1.0, patience=3, max_epochs=50)
     metrics = fit(made, kept, streams([0, 1], "fit"))
     assert bool((metrics["epochs"] == 3).all())
     data = rows_of(made, kept, streams([0, 1], "fit"))
@@ -289,7 +289,7 @@ def test_networks_stop_and_keep_their_best() -> None:
     torch.testing.assert_close(losses.float(), metrics["held_out_loss"], rtol=1e-6, atol=1e-6)
     # steps that only make it worse leave everything as it was
     start = apart(made), made.log_variance_bounds.clone()
-    wild = replace(made, settings=replace(made.settings, rate=1.0))
+    wild = replace(made, settings=replace(made.settings, learning_rate=1.0))
     fit(wild, kept, streams([0, 1], "fit"))
     assert torch.equal(made.stack.parameters, start[0])
     assert torch.equal(made.log_variance_bounds, start[1])
@@ -298,7 +298,7 @@ def test_networks_stop_and_keep_their_best() -> None:
 def test_one_network_stops_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second is made to stop after an epoch: the others do not feel it."""
     kept = team([0, 1], 400)
-    settings = {"patience": 1, "improvement": 0.0, "most_epochs": 4}
+    settings = {"patience": 1, "improvement": 0.0, "max_epochs": 4}
     results = []
     for stop in (False, True):
         calls: list[int] = []
@@ -328,7 +328,7 @@ def test_one_network_stops_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch)
 
 def test_what_never_changes_is_predicted_exactly() -> None:
     kept = team([0], 400)
-    made = new(TEAM, [0], torch.float32, most_epochs=1)
+    made = new(TEAM, [0], torch.float32, max_epochs=1)
     metrics = fit(made, kept, streams([0], "fit"))
     assert all(bool(value.isfinite().all()) for value in metrics.values())
     batch = kept.batch(torch.arange(40).expand(1, -1))
@@ -342,7 +342,7 @@ def test_replays_that_are_too_small() -> None:
     made = new(LINE, [0], torch.float64)
     with pytest.raises(InputError, match=r"^replay: 40 transitions leave \d to hold out; 32 are"):
         fit(made, line([0], 40), streams([0], "fit"))
-    few = new(LINE, [0], torch.float64, held_out=0.9)
+    few = new(LINE, [0], torch.float64, validation_share=0.9)
     with pytest.raises(InputError, match=r"^replay: 40 transitions leave \d to train on; 32 are"):
         fit(few, line([0], 40), streams([0], "fit"))
 
@@ -352,7 +352,7 @@ def test_large_networks_are_trained_one_by_one(monkeypatch: pytest.MonkeyPatch) 
     kept, results = noise(640), []
     for block in (1, 10**9):
         monkeypatch.setattr("deep.nn.stacked_mlp.BLOCK", block)
-        settings = DynamicsSettings(members=3, hidden=(16, 16), batch=64, most_epochs=2)
+        settings = DynamicsSettings(members=3, hidden=(16, 16), batch=64, max_epochs=2)
         predicted, initial = GaussianOutcomes(SPREAD), streams([0], "initialise")
         made = ensemble(SPREAD, settings, predicted, initial, torch.float64, egos=1)
         drawing: Streams = streams([0], "fit")

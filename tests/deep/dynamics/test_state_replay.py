@@ -75,10 +75,10 @@ def matches(trainer: Trainer) -> bool:
     task, rounds = trainer.environments.world, trainer.rounds
     assert isinstance(task, ParticleEnv)
     assert isinstance(rounds, ModelBasedRounds)
-    assert rounds.kept is not None
+    assert rounds.branches.state_replay is not None
     rows = torch.arange(trainer.replay.size)
     batch = trainer.replay.batch(rows.expand(2, -1))
-    state = unpacked(task, rounds.kept.rows)
+    state = unpacked(task, rounds.branches.state_replay.rows)
     following, rewards = task.step(state, batch.actions)
     return (
         torch.equal(task.observe(state), batch.observations)
@@ -116,4 +116,4 @@ def test_nothing_is_kept_where_nobody_asks() -> None:
         settings = modelled(small(task, "aorpo"), **changes)
         rounds = assemble(Run(Path(), "run", settings, "cpu")).rounds
         assert isinstance(rounds, ModelBasedRounds)
-        assert rounds.kept is None
+        assert rounds.branches.state_replay is None

@@ -14,7 +14,7 @@ from deep.agents.policies import Policies, policies
 from deep.envs.spaces import Box, Choices, Shape
 from deep.nn.action_distributions import head
 from deep.opponents import marginal_policies as marginal
-from deep.opponents.models import OpponentModels, opponent_models, own
+from deep.opponents.models import OpponentModels, ego_view, opponent_models
 from deep.seeding import streams
 
 RUNS, ROWS = (3, 5), 4
@@ -27,7 +27,9 @@ def team(
     shape = Shape(tuple(2 + j for j in range(len(sizes))), tuple(map(Choices, sizes)))
     inferring = None
     if conditioned:
-        inferring = opponent_models(shape, (5,), own, streams(RUNS, "models"), torch.float64, "cpu")
+        inferring = opponent_models(
+            shape, (5,), ego_view, streams(RUNS, "models"), torch.float64, "cpu"
+        )
         inferring.stack.parameters.data.mul_(scale)
     stack = policies(
         shape,
