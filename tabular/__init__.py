@@ -8,15 +8,13 @@ exact arrays hold ``fractions.Fraction``; large games keep their transition as a
 
 The public names live in their modules, so that importing one costs only what it needs:
 
-- ``games``: ``game.StochasticGame``, ``policy``, ``catalogue.find``, ``random``, ``files.load_game``
-- ``cases``: ``case.Case``, ``files.load_case``, ``check.check``, ``errors.measure``,
-  ``returns.real_return``, ``model_return``, ``branched_return``, ``monte_carlo.simulate``,
-  ``perturb``; ``strategies`` for Hypothesis tests of your own
-- ``equilibria``: ``stage_game``, ``stage_equilibria.selected``, ``zero_sum_stage.solve_matrix``,
-  ``nash_value_iteration.solve``, ``logit_branch.logit_values``, ``exploitability.exploitability``
-- ``certificates.build.refutation``; the checkers ``verify`` and ``verify_soft`` stand alone
-- ``extremal``: the games that attain the coupling bounds
-- ``nash_q.learning.nash_q``; ``soft_q.one_agent.solve``, ``soft_q.all_agents``
-- ``search``: ``evolution.evolve``, ``refute.refute``, ``attack.run_attack``
-- ``records``: recorded training read back; ``audit.run.run_audit``: the whole ledger
+- ``tabular.games``: ``game.StochasticGame``, ``catalogue.find``, ``files.load_game``, ``random``
+- ``tabular.cases``: ``case.Case``, ``files.load_case``, ``check.check``, ``errors.measure``,
+  ``returns.real_return``, ``monte_carlo.simulate``, ``strategies`` (needs hypothesis)
+- ``tabular.equilibria``: ``stage_equilibria.selected``, ``zero_sum_stage.solve_matrix``,
+  ``nash_value_iteration.solve``, ``exploitability.exploitability``, ``logit_branch.logit_values``
+- ``tabular.nash_q``: ``learning.nash_q``; ``tabular.soft_q``: ``one_agent.solve``,
+  ``all_agents.simultaneous_iteration``
+- ``tabular.search``: ``refute.refute``, ``evolution.evolve``; ``tabular.certificates``:
+  ``build.refutation``, for ``tabular.verify``; ``tabular.audit``: ``run.run_audit``
 """

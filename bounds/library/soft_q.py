@@ -1,7 +1,6 @@
 """Formulas about soft Q iteration: distances, temperatures, gaps; plain functions of any numbers.
 
-What they bound is said in ``tabular.soft_q.one_agent``, ``tabular.soft_q.learned_models``,
-``tabular.soft_q.all_agents`` and ``tabular.soft_q.nash_limit_holds``; the proofs are in
+What they bound is said in the modules of ``tabular.soft_q``; the proofs are in
 ``bounds.proofs.soft_q`` and ``bounds.proofs.simultaneous_soft_q``.
 """
 

@@ -1,4 +1,4 @@
-r"""Whom to play by a model, and for how long: the opponent-wise lengths nⱼ.
+r"""Opponent-wise rollout lengths nⱼ: the paper's rule, the optimum within a budget, the front.
 
 A rollout of k steps needs Σ(k − nⱼ) calls to real opponents. By ``coupling-sup`` its bound is
 span [1/(1 − γ) − V], V the discounted coupled mass

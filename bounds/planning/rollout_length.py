@@ -1,4 +1,4 @@
-"""How long to roll out: k for the printed bound, and for the coupling bound that is attained.
+"""The rollout length k that is best by the printed bound, and by the coupling bound.
 
 All values are fractions of the trivial bound, the largest discrepancy span/(1 − γ); the printed
 bound is read for the normalised return, as only that reading is valid. At 1 a bound says nothing.

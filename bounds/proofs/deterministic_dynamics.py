@@ -1,4 +1,4 @@
-r"""What total variations say of dynamics that are deterministic: nothing.
+r"""For deterministic dynamics the bounds say nothing: the proof, and its row in the ledger.
 
 Let T(·|s, a) be a point s′ in ℝᵈ and let T̂(·|s, a) have a density, as every Gaussian has, and every
 mixture of them, so every ensemble of probabilistic networks. The event {s′} has probability 1 under

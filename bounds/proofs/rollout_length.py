@@ -1,4 +1,4 @@
-"""Why no inner k is best: proofs, step by step, about the bounds as functions of k.
+"""Proofs about the bounds as functions of the rollout length k: no inner k is best.
 
 coupling-expected. Let g_l be l model steps y ↦ (c y − ε)⁺, c = c̄ > 0, ε = ε′_m. The bound is
 span (1/(1 − γ) − c V(k)) with V(k) = Σ_{t<k} γᵗ g_t(1) + γᵏ Σ_{m≥0} γᵐ g_k(qᵐ).

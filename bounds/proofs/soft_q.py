@@ -1,4 +1,4 @@
-"""Proofs that run: soft Q iteration, what learned models move, and the way to Nash Q as α → 0.
+"""Proofs about soft Q iteration: contraction, learned models, and the limit α → 0.
 
 L_α(x) = α log Σ_a exp(x_a/α); S = span R/(1 − γ). What is not algebra is stated here.
 

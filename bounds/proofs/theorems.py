@@ -1,4 +1,4 @@
-"""Proofs that run: every step is an identity or a sign that SymPy establishes.
+"""Proofs about Theorems 1 and 2 and coupling-sup, in steps that SymPy establishes.
 
 The printed theorems, read for the normalised return, follow from the coupling bounds by three
 elementary facts. With h = Σε_π̂, s = Σε_π (all agents), x_t the coupled mass, span ≤ 2 r_max:

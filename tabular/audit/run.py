@@ -115,7 +115,7 @@ def _search(tally: Tally, seed: int, population: int, generations: int, bar: Pro
             exact_opponents=bound.exact_opponents,
         )
         record = tally.record(bound)
-        record.games += found.tried - 1
+        record.games += found.games - 1
         tally.add(check(found.case, [bound]), "adversarial search")
 
 
@@ -148,7 +148,7 @@ def _claim(records: list[Record], folder: Path) -> Claim:
         "games": games,
         "exact_games": max(r.exact_games for r in records),
         "worst_ratio": worst.worst,
-        "worst_in": worst.where,
+        "worst_in": worst.worst_stage,
         "violations": sum(r.failed for r in records),
         "called_valid": bound.valid,
     }
@@ -160,7 +160,8 @@ def _claim(records: list[Record], folder: Path) -> Claim:
             continue
         path = save(certificate, folder / "certificates" / f"{name}.json")
         relative = path.relative_to(folder).as_posix()
-        ratio = float(Fraction(certificate["left"]) / Fraction(certificate["right"]))
+        left, right = Fraction(certificate["left"]), Fraction(certificate["right"])
+        more = f"{float(left / right):.1f} times the bound" if right > 0 else "a bound of 0 or less"
         status = "refuted"
         evidence |= {
             "certificate": relative,
@@ -168,7 +169,7 @@ def _claim(records: list[Record], folder: Path) -> Claim:
             "right": certificate["right"],
             "first_t": certificate["first_t"],
             "summary": f"{relative}: {_fraction(certificate['left'])} > "
-            f"{_fraction(certificate['right'])} ({ratio:.1f} times the bound)",
+            f"{_fraction(certificate['right'])} ({more})",
         }
     if status == "tested" and any(r.failed for r in records):
         # float violations that no exact game confirmed are neither a refutation nor a clean test

@@ -1,4 +1,4 @@
-"""What an audit has seen of each bound: games, the worst ratio and where, and what to certify."""
+"""An audit's record of each bound: games, the worst ratio, counterexamples to certify."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ KEPT = 5
 
 @dataclass
 class Record:
-    """One bound's record. ``worst`` is the largest discrepancy / bound, ``where`` its stage."""
+    """One bound's record.
+
+    worst: the largest discrepancy / bound; worst_stage: the stage in which it was found.
+    """
 
     bound: Bound
     games: int = 0
     exact_games: int = 0
     worst: float = 0.0
-    where: str = ""
+    worst_stage: str = ""
     failed: int = 0
     counterexamples: list[tuple[float, Case]] = field(default_factory=list)
     ratios: dict[str, list[float]] = field(default_factory=dict)
@@ -62,7 +65,7 @@ class Tally:
             return
         top = int(np.nanargmax(ratio))
         if ratio[top] > record.worst:
-            record.worst, record.where = float(ratio[top]), stage
+            record.worst, record.worst_stage = float(ratio[top]), stage
         if refuted[top]:
             record.keep(float(ratio[top]), case_at(case, top) if case.is_batch else case)
 

@@ -92,7 +92,7 @@ def logit_values(game: StochasticGame, alpha: float, bar: Progress | None = None
         raise InputError(
             f"game: {game.n_states} states and {'x'.join(map(str, game.actions))} actions are "
             f"{equations} equations, more than {MAX_EQUATIONS}; use "
-            "tabular.soft_q.all_agents.at_once, which converges at high temperatures"
+            "tabular.soft_q.all_agents.simultaneous_iteration, which converges at high temperatures"
         )
     branch = _Branch(as_float(game))
     end, points, turned = branch.follow(1 / float(alpha), bar or Progress())
@@ -160,7 +160,7 @@ def averaged(table: Array, policies: Sequence[Array], keep: Sequence[int]) -> Ar
 
 
 def as_solution(game: StochasticGame, found: LogitValues) -> Solution:
-    """The policies as ``nash_value_iteration`` describes its own: returns, regret, exploitability.
+    """The policies as ``nash_value_iteration.solve`` describes its own: returns, regret and so on.
 
     ``values`` are the returns without entropy; the selection is called "logit".
     """

@@ -73,7 +73,9 @@ def value_iteration(
     that are not zero-sum.
     """
     if not is_zero_sum(game):
-        raise InputError("reward: not zero-sum, or not of two agents; use nash_values.solve")
+        raise InputError(
+            "reward: not zero-sum, or not of two agents; use nash_value_iteration.solve"
+        )
     played = as_float(game)
     gamma = float(played.gamma)
     aim = tolerance * float(np.abs(played.reward).max()) / (1 - gamma)

@@ -1,4 +1,4 @@
-"""What the joint policies' total variation adds to one ε per agent.
+"""Coupling bounds in the total variation of joint policies, and games that attain them.
 
 The coupling needs only the joint policies: with ε_J = max_s D_TV(π‖π_D) and ε̂_J = max_s D_TV(π‖π̂),
 q may be 1 − ε_J and c̄ may be 1 − ε̂_J. As max_j ε_j ≤ ε_J ≤ 1 − Π(1 − ε_j) for independent agents,

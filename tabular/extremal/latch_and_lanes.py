@@ -6,7 +6,7 @@ agent. In every game the real return is r_hi/(1 − γ): reality never leaves wh
 
 They are worst cases: whoever states a bound in these errors can evaluate it here first.
 More of them: ``tabular.extremal.ages`` and ``tabular.extremal.turns`` (the branched expected form),
-``tabular.extremal.joint_policies`` (joint policies).
+``tabular.extremal.joint_policies``.
 """
 
 from __future__ import annotations

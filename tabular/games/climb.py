@@ -15,7 +15,7 @@ nearer to its own landmark than the follower is. With own action x and the other
     W(y) = (3 − σ (4y³ − 3y)) / (2 (1 + (4y² − 1)²)),
     t(y) = y for the follower,    t(y) = y + e/(2 + e²), e = σ − 2y, for the leader,
 
-with σ = −1 for agent 0 and 1 for agent 1. W, what the other's place is worth, peaks at the two
+with σ = −1 for agent 0 and 1 for agent 1. W, what the other's action is worth, peaks at the two
 landmarks, at 2 and 1; as it does not depend on x, the best reply is t(y). Rewards lie in (−8, 2].
 
 States are 0 and 1 here, the paper's 1 and 2. The next state is the other one with probability
@@ -54,7 +54,7 @@ def equilibrium(state: int) -> tuple[Fraction, Fraction]:
 
 
 def worth(agent: int, other: Operand) -> Operand:
-    """W: what the other agent's place is worth to ``agent``; it peaks at the landmarks."""
+    """W: what the other agent's action is worth to ``agent``; it peaks at the landmarks."""
     tilt = SIGNS[agent] * (4 * other**3 - 3 * other)
     return (3 - tilt) / (2 * (1 + (4 * other**2 - 1) ** 2))
 

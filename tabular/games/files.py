@@ -14,15 +14,14 @@ from typing import Any
 
 from bounds.shared.numbers import InputError
 from tabular.games.arrays import check_size, is_sparse
-from tabular.games.game import StochasticGame, check_actions
+from tabular.games.game import StochasticGame
 from tabular.games.json_input import (
     FORMAT,
     Numbers,
     check_keys,
     read_json,
-    read_list,
+    read_sizes,
     read_text_at,
-    read_whole,
     to_float,
 )
 from tabular.games.number_text import number_text
@@ -38,13 +37,8 @@ def load_game(path: Path) -> StochasticGame:
 def parse_game(value: dict[str, Any]) -> StochasticGame:
     """The game that a JSON object describes; ``InputError`` naming key, index and value."""
     check_keys(value, REQUIRED)
-    actions = read_list("actions", value["actions"])
-    sizes = tuple(read_whole(f"actions[{j}]", x) for j, x in enumerate(actions))
-    check_actions(sizes)
+    sizes, s = read_sizes(value)
     n, joint = len(sizes), math.prod(sizes)
-    s = len(read_list("initial", value["initial"]))
-    if s == 0:
-        raise InputError("initial: empty; give one probability a state")
     seen = Numbers()
     gamma = seen.number("gamma", value["gamma"])
     initial = seen.array("initial", value["initial"], (s,))

@@ -19,9 +19,8 @@ Exploration: with probability ``exploration`` an agent plays a legal action at r
 of the equilibrium that learner ``acting[j]`` selects at s. 1 is the publication's offline training;
 then all learners can be trained on the same experience at once, and are.
 
-With the rate 1/n discounted values converge slowly where play goes on for ever
-(``tabular.nash_q.learning_rates``, which has faster ones); in the grid games values need only
-travel a few steps.
+With the rate 1/n discounted values converge slowly where play goes on for ever (faster ones are
+in ``tabular.nash_q.learning_rates``); in the grid games values need only travel a few steps.
 
 Rewards are R(s, a), the mean over next states. An episode ends in a state that is absorbing and
 pays nothing, or after ``steps`` steps. Every run has random numbers of its own, so that it does not
@@ -282,8 +281,8 @@ class _Training:
             which = np.repeat(np.arange(number), len(going))
             used = used_equilibria(payoffs, legal, self.names, which)
             future[going] = used.payoffs.reshape(number, -1, 2).swapaxes(0, 1)
-            phase = done[going] * len(self.monitor.met) // self.episodes
-            self.monitor.met[phase, runs[going]] += 1
+            phase = done[going] * len(self.monitor.updates) // self.episodes
+            self.monitor.updates[phase, runs[going]] += 1
             seen = flags(payoffs, legal, used).reshape(number, len(going), -1)
             self.monitor.counts[phase, runs[going]] += seen.swapaxes(0, 1)
         self.visits[runs, s, a] += 1

@@ -8,8 +8,8 @@
 - The equilibrium Q-values at the start. Grid game 1: 97.0 for both agents, 95.1 where both move
   into the middle. Grid game 2: 98 for one agent and 49 for the other on the two joint optimal
   paths; and a third, symmetric equilibrium that moves into the middle with probability 0.97, worth
-  about 49.4 to both (``tabular.nash_q.grid_games.third_equilibrium``: 0.9702 and 49.369). The
-  others are exact here: 970299/10000, 95.06, 9801/100, 9801/200.
+  about 49.4 to both (``third_equilibrium``: 0.9702 and 49.369). The others are exact
+  here: 970299/10000, 95.06, 9801/100, 9801/200.
 - That they move with 424 pairs of a state and a joint action in grid game 1.
 - What the abstract says. The stage games met violate the theorem's assumption in both games (here:
   in every run). Learning converges in grid game 1, whose equilibrium Q-function is unique, and
@@ -163,7 +163,7 @@ def _learner(name: str, learned: Learned, learner: str) -> dict[str, Any]:
         "start_mean": np.round(values.mean(axis=0), 2).tolist(),
         "start_deviation": np.round(values.std(axis=0), 2).tolist(),
         "assumption_held": float(learned.monitor.assumption_held()[:, number].mean()),
-        "stage_games": int(learned.monitor.met.sum()),
+        "stage_games": int(learned.monitor.updates.sum()),
         "conditions": {
             flag: np.round(phases[:, place], 4).tolist() for place, flag in enumerate(FLAGS)
         },

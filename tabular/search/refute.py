@@ -1,4 +1,4 @@
-"""Is a bound valid? It must not be below what the attaining games reach, anywhere in its box.
+"""The refuter: a bound is valid, refuted by an exact game, or undecided.
 
 The box is all n ≥ 1, k ≥ 0, 0 ≤ γ < 1, 0 ≤ ε ≤ 1. Three answers:
 

@@ -53,7 +53,7 @@ class Learners:
     policies: Policies
 
 
-def at_once(
+def simultaneous_iteration(
     gamma: float,
     actions: Sequence[int],
     transition: Array,
@@ -111,7 +111,7 @@ def largest_span(reward: Array) -> Operand:
     return (flat.max(axis=-1) - flat.min(axis=-1)).max(axis=-1)
 
 
-def apart(one: Learners, other: Learners, gamma: Operand, span: Operand) -> Operand:
+def learners_distance(one: Learners, other: Learners, gamma: Operand, span: Operand) -> Operand:
     """N = max |Qʲ − Q̃ʲ| + (n − 1) S max D_TV(πʲ‖π̃ʲ), an entry a game of a batch."""
     n = len(one.policies)
     values = np.abs(one.q - other.q).max(axis=(-3, -2, -1))

@@ -121,7 +121,7 @@ def ego_world(
     return World(gamma, split(reward), split(transition, transition.shape[-1]), drawn)
 
 
-def seen(q: Array, others: Array, form: Form) -> tuple[Array, Array]:
+def by_context(q: Array, others: Array, form: Form) -> tuple[Array, Array]:
     """(x[..., c, aⁱ], weight[..., c]): what the ego agent compares in each of its contexts c.
 
     conditioned: one context an o, weighted by ν; independent: one, with E_ν Q.
@@ -136,17 +136,17 @@ def seen(q: Array, others: Array, form: Form) -> tuple[Array, Array]:
 
 def soft_values(q: Array, others: Array, alpha: Operand, form: Form) -> Array:
     """V[..., s] of Q[..., s, aⁱ, o] among opponents ν[..., s, o]."""
-    x, weight = seen(q, others, form)
+    x, weight = by_context(q, others, form)
     return np.asarray((weight * log_sum_exp(x, alpha)).sum(axis=-1))
 
 
 def soft_policy(q: Array, others: Array, alpha: Operand, form: Form) -> Array:
     """πⁱ[..., s, aⁱ, o]; in the independent form the same for every o."""
-    x, _ = seen(q, others, form)
+    x, _ = by_context(q, others, form)
     return np.asarray(np.broadcast_to(np.swapaxes(softmax(x, alpha), -1, -2), q.shape))
 
 
-def ahead(given: World, v: Array) -> Array:
+def lookahead(given: World, v: Array) -> Array:
     """Q[..., s, aⁱ, o] = R + γ Σ_{s′} T(s′|·) v(s′)."""
     if given.is_exact:
         flat = given.transition.reshape(-1, given.transition.shape[-1])
@@ -157,7 +157,7 @@ def ahead(given: World, v: Array) -> Array:
 
 def backup(given: World, q: Array, alpha: Operand, form: Form) -> Array:
     """T Q, one step of soft Q iteration."""
-    return ahead(given, soft_values(q, given.others, alpha, form))
+    return lookahead(given, soft_values(q, given.others, alpha, form))
 
 
 def iteration(
@@ -191,7 +191,7 @@ def solve(given: World, alpha: Operand, form: Form) -> SoftQ:
     if form not in FORMS:
         raise InputError(f"form: {shown(form)} is not a form; take one of {', '.join(FORMS)}")
     v = zeros(given.others.shape[:-1], exact=given.is_exact)
-    q, steps = ahead(given, v), 0
+    q, steps = lookahead(given, v), 0
     while True:
         better = soft_values(q, given.others, alpha, form)
         residual = np.abs(better - v).max()
@@ -199,7 +199,7 @@ def solve(given: World, alpha: Operand, form: Form) -> SoftQ:
         if residual <= small or (steps == MAX_STEPS and not given.is_exact):
             break
         v = _evaluate(given, q, alpha, form)
-        q, steps = ahead(given, v), steps + 1
+        q, steps = lookahead(given, v), steps + 1
     policy = soft_policy(q, given.others, alpha, form)
     error = 0.0 if given.is_exact else float(residual / (1 - given.gamma))
     return SoftQ(q=q, v=v, policy=policy, alpha=alpha, form=form, steps=steps, error=error)
@@ -212,7 +212,7 @@ def _evaluate(given: World, q: Array, alpha: Operand, form: Form) -> Array:
     reward = (weight * given.reward).sum(axis=(-2, -1))
     matrix = (weight[..., None] * given.transition).sum(axis=(-3, -2))
     if alpha != 0:
-        x, contexts = seen(q, given.others, form)
+        x, contexts = by_context(q, given.others, form)
         own = softmax(x, alpha)
         logs = np.log(own, out=np.zeros_like(own), where=own > 0)
         reward = reward - alpha * (contexts * (own * logs).sum(axis=-1)).sum(axis=-1)

@@ -28,12 +28,12 @@ import numpy as np
 from bounds.shared.numbers import Array, InputError, in_range, whole
 from tabular.equilibria.softmax import log_sum_exp, softmax
 from tabular.games.number_text import rational_text
-from tabular.soft_q.one_agent import Form, World, check_temperature, seen
+from tabular.soft_q.one_agent import Form, World, by_context, check_temperature
 
 
 def printed_values(q: Array, others: Array, gamma: float, alpha: float, form: Form) -> Array:
     """E_ν B of Q[..., s, aⁱ, o], shape [..., s]: what is added to R, γ included."""
-    x, weight = seen(q, others, form)
+    x, weight = by_context(q, others, form)
     value = log_sum_exp(x, alpha) - (1 - gamma) * (softmax(x, alpha) * x).sum(axis=-1)
     return np.asarray((weight * value).sum(axis=-1))
 

@@ -17,7 +17,7 @@ each state is that of its stage game U, whatever γ is.
 2. *Convergence.* Where soft replies have shares ≤ η ≤ 1/2 beside e, they move by at most
    η (1 − η)/α times the span by which u moves, in total variation: along a segment of u the
    derivative is q (1 − q)(difference of two means), q the share of the actions that gain most. The
-   other's move of D_TV moves spans by at most D (``tabular.soft_q.all_agents.interactions``). If
+   other's move of D_TV moves spans by at most D (``interactions``). If
    c = max_j ηʲ (1 − ηʲ) Dʲ/α < 1, policies contract by c a step to the only logit equilibrium, and
    then values by γ.
 3. *Distance.* L_α(u) = u(eʲ) − α log πʲ(eʲ), and u(eʲ) is a mean of U(eʲ, ·) with the other's

@@ -16,7 +16,7 @@ With own action x, the other's y and R = W(y) − 2 (x − t(y))² as in ``tabul
    discounted two-state game, from both states, if and only if it is one in each state. (Strategies
    that remember more than the state are not covered: repeated games have other equilibria.)
 
-For a grid of actions step 4 is carried out exactly, by ``tabular.equilibria.strict_dominance``.
+For a grid of actions step 4 is carried out exactly, by ``alone``.
 """
 
 from __future__ import annotations

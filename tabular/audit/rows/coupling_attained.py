@@ -31,9 +31,7 @@ from tabular.extremal.turns import turns
 from tabular.games.number_text import short
 
 _F = Fraction
-_SOURCE = (
-    "coupling bounds, docstrings of bounds.library.coupling and tabular.extremal.latch_and_lanes*"
-)
+_SOURCE = "coupling bounds, docstrings of bounds.library.coupling and tabular.extremal"
 
 #: (name of the bound, about which return, the game that attains it)
 Attained = tuple[str, str, Case]

@@ -239,9 +239,11 @@ def joint_ratio(
         q = rng.random(arrays.reward.shape) * size
         policies = tuple(rng.dirichlet(np.full(a, 0.2), size=(count, 3)) for a in actions)
         start = all_agents.Learners(q, policies)
-        steps = all_agents.at_once(gamma, actions, arrays.transition, arrays.reward, alpha, start)
+        steps = all_agents.simultaneous_iteration(
+            gamma, actions, arrays.transition, arrays.reward, alpha, start
+        )
         runs.append(list(islice(steps, 5)))
-    between = [all_agents.apart(a, b, gamma, span) for a, b in zip(*runs, strict=True)]
+    between = [all_agents.learners_distance(a, b, gamma, span) for a, b in zip(*runs, strict=True)]
     factor = soft_q.contraction_factor(len(actions), gamma, span, alpha)
     return max(float((b / (factor * a)).max()) for a, b in pairwise(between))
 

@@ -101,7 +101,7 @@ def zero_sum_claim(seed: int, count: int) -> Claim:
             gamma, (2, 2), arrays.transition, zero_sum[:, 0], alpha
         )
         shares.append((warm.values - values) / soft_q.nash_gap(alpha, log_actions, gamma))
-        steps = all_agents.at_once(
+        steps = all_agents.simultaneous_iteration(
             gamma, (2, 2), arrays.transition, zero_sum, alpha, rate=min(0.5, alpha / 4)
         )
         *_, before, last = islice(steps, 1500)

@@ -17,7 +17,7 @@ from tabular.equilibria.selection import parse_selection
 from tabular.games.catalogue import find
 from tabular.games.game import as_float
 from tabular.soft_q import strict_dominance
-from tabular.soft_q.all_agents import at_once, values_of
+from tabular.soft_q.all_agents import simultaneous_iteration, values_of
 
 #: Temperatures at which Climb is looked at, sweeps, and what they leave of values of 31: γ = 0.95
 #: to their power is 7e-12. The least bound is 2e-6.
@@ -72,7 +72,9 @@ def climb_row(alpha: float, nash: Array) -> dict[str, Any]:
     """V_α − V₀ of Climb after exact sweeps from Q = 0 and uniform play, and its bounds."""
     game = find("climb").build()
     floats = as_float(game)
-    steps = at_once(floats.gamma, game.actions, floats.transition, floats.reward, alpha)
+    steps = simultaneous_iteration(
+        floats.gamma, game.actions, floats.transition, floats.reward, alpha
+    )
     *_, last = islice(steps, SWEEPS + 1)
     apart = values_of(last, game.actions, alpha) - nash
     below, above = strict_dominance.value_bounds(game, alpha)

@@ -513,7 +513,7 @@ def test_the_search_refutes_the_theorems_as_printed(
     rng = np.random.default_rng(seed)
     found = evolve(bound, shape, rng, population=200, generations=15)
     assert found.ratio > 1
-    assert found.tried == 200 * 15
+    assert found.games == 200 * 15
     exact = simplest_refutation(found.case, refutes)
     assert exact is not None
     for first_t in (0, 1):

@@ -386,7 +386,7 @@ def test_battle_of_the_sexes_breaks_the_assumption() -> None:
     learned = learning.nash_q(game, NAMES, rng(), runs=2, episodes=1, steps=500)
     assert not learned.monitor.assumption_held().any()
     assert (learned.monitor.violations() > 250).all()
-    assert (learned.monitor.met.sum(axis=0) == 500).all()
+    assert (learned.monitor.updates.sum(axis=0) == 500).all()
 
 
 def test_climb_is_learned() -> None:
@@ -486,7 +486,7 @@ def test_learning_a_grid_game() -> None:
     both = legal[0][:, :, None] & legal[1][:, None, :]
     assert not learned.visits[:, ~both].any()
     assert not learned.tables[:, :, :, ~both].any()
-    met = learned.monitor.met.sum(axis=0)
+    met = learned.monitor.updates.sum(axis=0)
     assert (met + 60 == learned.steps).all()  # every step but an episode's last
     assert not learned.monitor.assumption_held().any()
     for j, name in enumerate(("first", grid_games.SINGLE)):

@@ -19,7 +19,7 @@ from tabular.equilibria.stage_game import is_global_optimum, is_saddle, regret
 from tabular.games.arrays import exact_array
 from tabular.games.literature import repeated
 from tabular.soft_q import nash_limit_fails
-from tabular.soft_q.all_agents import at_once, values_of
+from tabular.soft_q.all_agents import simultaneous_iteration, values_of
 from tabular.soft_q.nash_limit_fails import (
     NO_SADDLE,
     SMALLEST,
@@ -45,7 +45,9 @@ GAMES = {"smallest": SMALLEST, "stag hunt": STAG_HUNT, "no saddle": NO_SADDLE}
 def plays(payoffs: Any, alpha: float, steps: int = 400, gamma: float = 0.9) -> Any:
     """The learners of a repeated game after ``steps`` from uniform play."""
     reward = payoffs.reshape(2, 1, 4).astype(float)
-    *_, last = islice(at_once(gamma, (2, 2), np.ones((1, 4, 1)), reward, alpha), steps)
+    *_, last = islice(
+        simultaneous_iteration(gamma, (2, 2), np.ones((1, 4, 1)), reward, alpha), steps
+    )
     return last
 
 
@@ -133,7 +135,9 @@ def test_the_argument_finds_all_strict_games_of_payoffs_up_to_3() -> None:
     pairs = np.array([np.stack([one, two]) for one, two in product(tables, tables)], dtype=float)
     worse = (pairs[:, :, 1, 1] < pairs[:, :, 0, 0]).all(axis=-1)
     given_ = pairs[strict(pairs) & worse]
-    steps = at_once(0.0, (2, 2), np.ones((len(given_), 1, 4, 1)), given_.reshape(-1, 2, 1, 4), 0.05)
+    steps = simultaneous_iteration(
+        0.0, (2, 2), np.ones((len(given_), 1, 4, 1)), given_.reshape(-1, 2, 1, 4), 0.05
+    )
     *_, last = islice(steps, 300)
     there = np.min([p[:, 0, 1] for p in last.policies], axis=0) > 0.99
     assert (there == wrong_limit(given_)).all()

@@ -22,7 +22,7 @@ from tabular.games.game import StochasticGame
 from tabular.games.literature import repeated
 from tabular.games.random import coordination, garnet_arrays
 from tabular.soft_q import nash_limit_holds
-from tabular.soft_q.all_agents import at_once, values_of
+from tabular.soft_q.all_agents import simultaneous_iteration, values_of
 from tabular.soft_q.nash_limit_holds import (
     soft_matrix,
     soft_shapley,
@@ -187,7 +187,9 @@ def test_fixed_points_of_all_agents_are_within_the_gap(alpha: float) -> None:
     gamma, batch = 0.5, 12
     arrays, hard = zero_sum(2, (2, 2), gamma, batch)
     reward = np.stack([arrays.reward[:, 0], -arrays.reward[:, 0]], axis=1)
-    steps = at_once(gamma, (2, 2), arrays.transition, reward, alpha, rate=min(0.5, alpha / 4))
+    steps = simultaneous_iteration(
+        gamma, (2, 2), arrays.transition, reward, alpha, rate=min(0.5, alpha / 4)
+    )
     *_, before, last = islice(steps, 2500)
     still = np.abs(last.q - before.q).max(axis=(-3, -2, -1)) < 1e-11
     still &= (

@@ -241,7 +241,7 @@ def test_the_right_operator_passes() -> None:
     [
         ("log_sum_exp", entropy_forgotten),
         ("softmax", wrong_axis),
-        ("ahead", lambda w, v: w.reward + 0.8 * (w.transition @ v)),
+        ("lookahead", lambda w, v: w.reward + 0.8 * (w.transition @ v)),
         ("log_sum_exp", lambda x, alpha: x.max(-1) + alpha * np.log(x.shape[-1])),
         ("soft_values", entropy_outside),
     ],

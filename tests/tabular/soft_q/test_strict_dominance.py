@@ -31,7 +31,7 @@ from tabular.games.catalogue import find
 from tabular.games.game import StochasticGame, as_float
 from tabular.games.literature import repeated
 from tabular.soft_q import strict_dominance as limit_bounds
-from tabular.soft_q.all_agents import Learners, at_once, values_of
+from tabular.soft_q.all_agents import Learners, simultaneous_iteration, values_of
 from tabular.soft_q.strict_dominance import enclosure, least_mean, replies, stage, value_bounds
 
 #: Temperatures at which Climb's enclosure holds.
@@ -50,7 +50,9 @@ def nash() -> tuple[StochasticGame, Array]:
 
 def learned(game: StochasticGame, alpha: float, steps: int, start: Any = None) -> Learners:
     floats = as_float(game)
-    run = at_once(floats.gamma, game.actions, floats.transition, floats.reward, alpha, start)
+    run = simultaneous_iteration(
+        floats.gamma, game.actions, floats.transition, floats.reward, alpha, start
+    )
     *_, last = islice(run, steps + 1)
     return last
 

@@ -61,7 +61,7 @@ def test_a_wrong_backup_is_contradicted(monkeypatch: pytest.MonkeyPatch) -> None
         lambda w, v: w.reward + 0 * v[..., None, None, :1],
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(one_agent, "ahead", wrong)
+            patch.setattr(one_agent, "lookahead", wrong)
             assert soft_q_rows.contraction_claim(1, COUNT).status == "open"
 
 
