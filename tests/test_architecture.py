@@ -146,28 +146,6 @@ def test_the_citation_names_this_version() -> None:
     ]
 
 
-def test_constructors_name_their_arguments() -> None:
-    """No class of ours is called with more than four arguments by position."""
-    modules = {path: tree(path) for path in SOURCES}
-    classes = {
-        node.name
-        for module in modules.values()
-        for node in ast.walk(module)
-        if isinstance(node, ast.ClassDef)
-    }
-    assert len(classes) > 100
-    crowded = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path, module in modules.items()
-        for node in ast.walk(module)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in classes
-        and len(node.args) > 4
-    ]
-    assert crowded == []
-
-
 def test_folders_are_small_and_say_what_they_are_for() -> None:
     folders = {path.parent for path in SOURCES}
     for folder in folders:
@@ -175,7 +153,3 @@ def test_folders_are_small_and_say_what_they_are_for() -> None:
         files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
         assert len(files) <= 15, folder
         assert ast.get_docstring(tree(folder / "__init__.py")), folder
-
-
-def test_product_code_mocks_nothing() -> None:
-    assert not [path for path in SOURCES if "unittest" in set(imports(tree(path)))]
