@@ -1,7 +1,12 @@
 """Independent checker of certificates: rational arithmetic and the standard library, nothing else.
-Use: python tabular/verify.py CERTIFICATE.json (exit code 0: right, 1: wrong, 2: not readable).
-Recomputes that a bound fails on an exact game ("refutation": η − η_model > bound) or is attained
-("equality"), or that Section 5.1's opponent term exceeds what the paper puts for it.
+
+Use: python tabular/verify.py CERTIFICATE.json
+Exit code 0: right; 1: it claims something false; 2: it is no certificate of this format.
+
+Three kinds: on an exact game the real return exceeds that of the model or of branches by more than
+a bound ("refutation") or by just as much ("equality"); Section 5.1's opponent term exceeds the
+stated multiple of what the paper puts for it ("opponent-term"). The bound is a tree ["+", x, y] of
+operations; what is printed is made from the tree, and ``statement`` has to be the same.
 """
 
 import json
@@ -9,11 +14,24 @@ import sys
 from fractions import Fraction
 
 sys.set_int_max_str_digits(0)
-KEYS = {"T": "transition", "T_hat": "model_transition", "R": "reward", "start": "initial"}
-KEYS |= {"gamma": "gamma", "pi": "policies", "data": "data_policies"}
-OPERATIONS = {"+": Fraction.__add__, "-": Fraction.__sub__, "*": Fraction.__mul__, "min": min}
-OPERATIONS |= {"/": Fraction.__truediv__, "**": Fraction.__pow__, "max": max}
-Rejected = type("Rejected", (Exception,), {})
+FORMAT, CASE = "bound-certificate/1", "stochastic-game-case/1"
+COMMON = {"format", "kind", "claim", "statement", "source", "left", "right"}
+GAME = COMMON | {"about", "convention", "first_t", "bound", "proofs", "case"}
+TERM = COMMON | {"k", "opponent_model", "factor"}
+CASE_KEYS = {"format", "gamma", "actions", "ego", "initial", "transition", "reward", "policies"}
+CASE_KEYS |= {"opponent_models"}
+CASE_MORE = {"data_policies", "model_transition", "branch_length", "opponent_lengths"}
+TERM_SAYS = (
+    "sum_j (n_j + 1) eps_hat_j > factor * (n - 1) * k * min_j eps_hat_j, "
+    "n_j = floor(k * min_j' eps_hat_j' / eps_hat_j)"
+)
+ARITHMETIC = {"+": Fraction.__add__, "-": Fraction.__sub__, "*": Fraction.__mul__}
+ARITHMETIC |= {"/": Fraction.__truediv__, "**": Fraction.__pow__, "min": min, "max": max}
+LEVELS = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 3}
+
+
+class Rejected(Exception):
+    """The certificate claims something false, or is not what it seems."""
 
 
 def demand(condition, message):
@@ -21,12 +39,31 @@ def demand(condition, message):
         raise Rejected(message)
 
 
-def rational(x):
-    if isinstance(x, list):
-        return [rational(y) for y in x]
+def keys(thing, needed, more=()):
+    demand(type(thing) is dict, "an object is missing")
+    for name in sorted({*thing} ^ {*needed}):
+        demand(name in thing, f"{name}: missing")
+        demand(name in needed or name in more, f"{name}: unknown")
+
+
+def whole(where, x, low, high=None):
+    fine = type(x) is int and low <= x and (high is None or x <= high)
+    demand(fine, f"{where}: {x!r} is not a whole number from {low} to {high}")
+    return x
+
+
+def rational(x):  # a whole number, or a string that is a fraction in its lowest terms
     demand(type(x) in (int, str), f"{x!r} is not an exact number")
-    top, _, bottom = str(x).partition("/")
-    return Fraction(int(top), int(bottom or 1))
+    value = Fraction(x)
+    demand(str(value) == str(x), f"{x!r} is not written as {value}")
+    return value
+
+
+def table(where, x, *sizes):  # nested lists of exactly these sizes
+    if not sizes:
+        return rational(x)
+    demand(type(x) is list and len(x) == sizes[0], f"{where}: not {sizes[0]} entries")
+    return [table(where, y, *sizes[1:]) for y in x]
 
 
 def dot(x, y):
@@ -66,28 +103,66 @@ def solve(matrix, right, gamma):  # v with v = right + γ matrix v, by Gauss–J
     return [row[-1] for row in rows]
 
 
-def supremum(initial, matrix, error, proof):  # of d₀Pᵗe, and if it is reached: time_suprema.py
+def supremum(where, initial, matrix, error, proof):  # between which numbers sup_t d₀Pᵗe lies
+    keys(proof, {"t", "majorant"})
     d, ahead, best, seen = initial, error, Fraction(0), []
-    for _ in range(proof["t"]):
+    for _ in range(whole(f"{where}: t", proof["t"], 0, 100_000)):
         best, seen, ahead = max(best, dot(d, error)), [*seen, d], [dot(p, ahead) for p in matrix]
         d = push(d, matrix)
     if d in seen:
-        return best, True
-    h = rational(proof["majorant"])
+        return best, best
+    h = table(f"{where}: majorant", proof["majorant"], len(initial))
     demand(all(x >= y for x, y in zip(h, ahead, strict=True)), "majorant: h is below P^t e")
     demand(all(dot(row, h) <= x for row, x in zip(matrix, h, strict=True)), "majorant: P h > h")
-    upper = max(best, dot(initial, h))
-    return upper, upper == max(best, dot(d, error))
+    return max(best, dot(d, error)), max(best, dot(initial, h))
 
 
-def branched_return(game, k, lengths):
+def game_of(case):
+    """The game and all policies of a case, with every size and every distribution checked."""
+    keys(case, CASE_KEYS, CASE_MORE)
+    demand(case["format"] == CASE, f"case: not a {CASE}")
+    case = {"data_policies": case["policies"], "model_transition": case["transition"]} | case
+    demand(type(case["actions"]) is list and case["actions"] != [], "actions: not a list of sizes")
+    demand(type(case["initial"]) is list and case["initial"] != [], "initial: no state")
+    sizes = [whole("actions", size, 1) for size in case["actions"]]
+    states, joint_actions, ego = len(case["initial"]), 1, case["ego"]
+    for size in sizes:
+        joint_actions *= size
+    whole("ego", ego, 0, len(sizes) - 1)
+    game = {"gamma": rational(case["gamma"]), "start": table("initial", case["initial"], states)}
+    for name, key in (("T", "transition"), ("T_hat", "model_transition")):
+        game[name] = table(key, case[key], states, joint_actions, states)
+    game["R"] = table("reward", case["reward"], states, joint_actions)
+    for name, key in (("pi", "policies"), ("data", "data_policies"), ("hat", "opponent_models")):
+        given = case[key]
+        demand(type(given) is list and len(given) == len(sizes), f"{key}: not one for each agent")
+        if name == "hat":  # who is not modelled is played for real, the ego agent always
+            demand(given[ego] is None, "opponent_models: the ego agent has one")
+            given = [p if m is None else m for m, p in zip(given, case["policies"], strict=True)]
+        pairs = zip(given, sizes, strict=True)
+        game[name] = [table(key, policy, states, size) for policy, size in pairs]
+    rows = [game["start"], *(row for name in ("T", "T_hat") for rows in game[name] for row in rows)]
+    rows += [row for name in ("pi", "data", "hat") for policy in game[name] for row in policy]
+    demand(all(min(row) >= 0 and sum(row) == 1 for row in rows), "case: not a distribution")
+    demand(0 <= game["gamma"] < 1, "gamma: not in [0, 1)")
+    if "branch_length" in case:
+        game["k"] = whole("branch_length", case["branch_length"], 0, 100_000)
+        lengths = case.get("opponent_lengths") or [None] * len(sizes)
+        demand(type(lengths) is list and len(lengths) == len(sizes), "opponent_lengths: too few")
+        demand(lengths[ego] is None, "opponent_lengths: the ego agent has one")
+        known = [game["k"] if n is None else n for n in lengths]
+        game["lengths"] = [whole("opponent_lengths", n, 0, game["k"]) for n in known]
+    demand("k" in game or "opponent_lengths" not in case, "opponent_lengths: no branch_length")
+    return game
+
+
+def branched_return(game):
     """Σ_{t≤k} γᵗ d₀P̂_1…P̂_t r̂ + γ^{k+1} d₀ P_D (I − γP_D)⁻¹ P̂_1…P̂_k r̂, agents' models per nⱼ."""
-    gamma, early, total = game["gamma"], game["start"], Fraction(0)
+    gamma, k, early, total = game["gamma"], game["k"], game["start"], Fraction(0)
     moved, _ = chain(game["T"], game["R"], game["data"])
     late = push(solve([list(x) for x in zip(*moved, strict=True)], early, gamma), moved)
-    lengths = [k if n is None else n for n in lengths or [k] * len(game["pi"])]
     for step in range(1, k + 2):
-        agents = zip(game["hat"], game["pi"], lengths, strict=True)
+        agents = zip(game["hat"], game["pi"], game["lengths"], strict=True)
         policies = [hat if step <= n or n == k else pi for hat, pi, n in agents]
         matrix, reward = chain(game["T_hat"], game["R"], policies)
         total += gamma ** (step - 1) * dot(early, reward)
@@ -96,103 +171,174 @@ def branched_return(game, k, lengths):
     return total + gamma ** (k + 1) * dot(late, reward)
 
 
-def quantities(game, case, about, proofs):
+def quantities(game, ego, about, proofs):
+    """What the names of a bound mean: between which numbers each lies, the same twice if known."""
     shift = [tv(p, q) for p, q in zip(game["pi"], game["data"], strict=True)]
+    hat = [tv(p, m) for p, m in zip(game["pi"], game["hat"], strict=True)]
     worlds = zip(game["T"], game["T_hat"], strict=True)
     error = [[tv([x], [y]) for x, y in zip(*rows, strict=True)] for rows in worlds]
-    start, world = game["start"], (game["T"], error)
-    data, pi = (supremum(start, *chain(*world, game[x]), proofs[x]) for x in ("data", "pi"))
-    hat = [tv(p, m) for p, m in zip(game["pi"], game["hat"], strict=True)]
-    ego, rewards, n = shift[case["ego"]], sum(game["R"], []), Fraction(len(hat))
-    names = {"gamma": game["gamma"], "k": Fraction(case.get("branch_length", 0)), "n": n}
-    names |= {"r_max": max(map(abs, rewards)), "span": max(rewards) - min(rewards)}
-    names |= {"eps_m": data[0] if about == "model" else pi[0], "eps_m_data": data[0]}
-    names |= {"eps_m_sup": max(map(max, error)), "attained": data[1] and pi[1]}
-    names |= {"eps_pi_ego": ego, "sum_eps_pi": sum(shift), "sum_eps_pi_opp": sum(shift) - ego}
+    rewards = sum(game["R"], [])
+    names = {"gamma": game["gamma"], "n": Fraction(len(hat)), "r_max": max(map(abs, rewards))}
+    names |= {"span": max(rewards) - min(rewards), "eps_m_sup": max(map(max, error))}
+    names |= {"eps_pi_ego": shift[ego], "sum_eps_pi": sum(shift), "sum_eps_hat": sum(hat)}
+    names |= {"sum_eps_pi_opp": sum(shift) - shift[ego], "max_eps_hat": max(hat)}
     names |= {"eps_pi_joint": tv(joint(game["pi"]), joint(game["data"]))}
-    names |= {"sum_eps_hat": sum(hat), "max_eps_hat": max(hat)}
     names |= {f"eps_pi_{j}": e for j, e in enumerate(shift)}
-    return names | {f"eps_hat_{j}": e for j, e in enumerate(hat)}
+    names |= {f"eps_hat_{j}": e for j, e in enumerate(hat) if j != ego}
+    names |= {"k": Fraction(game["k"])} if "k" in game else {}
+    known = {name: (value, value) for name, value in names.items()}
+    keys(proofs, {"data", "pi"})
+    for name in proofs:
+        worlds = chain(game["T"], error, game[name])
+        known[name] = supremum(f"proofs: {name}", game["start"], *worlds, proofs[name])
+    known |= {"eps_m_data": known.pop("data"), "eps_m": known.pop("pi")}
+    return known | ({"eps_m": known["eps_m_data"]} if about == "model" else {})
 
 
-def exp(x):
+def exp(x):  # e^x lies between the two: the rest of Taylor's sum is below its last term
+    demand(abs(x) <= 20, "exp beyond 20")
     terms = [Fraction(1)]
     for i in range(1, 90):
         terms.append(terms[-1] * x / i)
-    demand(abs(x) <= 20, "exp beyond 20: the rest of Taylor's sum would not be below its last term")
     return sum(terms) - abs(terms[-1]), sum(terms) + abs(terms[-1])
 
 
 def evaluate(tree, names):
-    """Lower and upper value of ["+", x, y] and the like over names, numbers and further trees."""
-    if not isinstance(tree, list):
-        return (names[tree] if tree in names else rational(tree),) * 2
-    name, low, high = tree[0], *evaluate(tree[1], names)
+    """Between which numbers the value of ["+", x, y] and the like lies."""
+    if type(tree) is not list:
+        known = type(tree) is str and tree in names
+        return names[tree] if known else (rational(tree),) * 2
+    name = tree[0] if tree and type(tree[0]) is str else None
+    count = {"exp": 2, "log": 4, "sqrt": 4}.get(name, 3)
+    demand(len(tree) == count and (name in ARITHMETIC or count != 3), f"{name}: not an operation")
+    low, high = evaluate(tree[1], names)
     if name == "exp":
         return exp(low)[0], exp(high)[1]
     if name in ("log", "sqrt"):  # the tree states what the value lies between
-        a, b = rational(tree[2:])
-        above, below = (exp(a)[1], exp(b)[0]) if name == "log" else (a * abs(a), b * abs(b))
-        demand(above <= low <= high <= below, f"{name}: not between {a} and {b}")
+        a, b = map(rational, tree[2:])
+        demand(a <= b and low >= 0 and (low > 0 or name == "sqrt"), f"{name}: of {low}")
+        if name == "log":
+            fine = exp(a)[1] <= low and high <= exp(b)[0]
+        else:
+            fine = (a <= 0 or a * a <= low) and b >= 0 and high <= b * b
+        demand(fine, f"{name}: not between {a} and {b}")
         return a, b
     other = evaluate(tree[2], names)
-    power = low == high and other[0] == other[1] in range(-999, 1000)
-    demand(power or name != "**", f"exponent {other} is not usable")
+    if name == "**":
+        power = other[0]
+        fine = power == other[1] and power.denominator == 1 and abs(power) < 1000
+        demand(fine, f"exponent {other} is not usable")
+        demand(power >= 0 or not low <= 0 <= high, "a power of zero")
+        corners = [low**power, high**power]
+        # an even power of what may be 0 is least there
+        corners += [Fraction(0)] if low < 0 < high and power > 0 else []
+        return min(corners), max(corners)
     demand(name != "/" or not other[0] <= 0 <= other[1], "a division by zero")
-    corners = [OPERATIONS[name](x, y) for x in (low, high) for y in other]
+    corners = [ARITHMETIC[name](x, y) for x in (low, high) for y in other]
     return min(corners), max(corners)
 
 
+def text(tree, outer=0):
+    """A tree as arithmetic, with the parentheses that it needs."""
+    if type(tree) is not list:
+        level = 1 if str(tree).startswith("-") else 2 if "/" in str(tree) else 4
+        return f"({tree})" if level < outer else str(tree)
+    name, *parts = tree
+    if name not in LEVELS:  # of a logarithm and a root what encloses the value is left out
+        parts = parts[:1] if name in ("log", "sqrt") else parts
+        return f"{name}({', '.join(map(text, parts))})"
+    level, gap = LEVELS[name], "" if name in ("*", "/", "**") else " "
+    right = text(parts[1], level + (name in ("-", "/", "**")))
+    body = f"{text(parts[0], level + (name == '**'))}{gap}{name}{gap}{right}"
+    return f"({body})" if level < outer else body
+
+
+def statement(certificate):
+    """What a certificate says, made from what is checked."""
+    if certificate["kind"] == "opponent-term":
+        return TERM_SAYS
+    start = "gamma * " if certificate["first_t"] else ""
+    scale = "(1 - gamma) * " if certificate["convention"] == "normalised" else ""
+    relation = "=" if certificate["kind"] == "equality" else ">"
+    gap = f"(real return - {certificate['about']} return)"
+    return f"{start}{scale}{gap} {relation} {text(certificate['bound'])}"
+
+
 def check_game(certificate):
-    """(γ^first_t (η − η_model), normalised where the bound is; the bound), on the case."""
-    case = certificate["case"]
-    case = {"data_policies": case["policies"], "model_transition": case["transition"]} | case
-    game = {name: rational(case[key]) for name, key in KEYS.items()}
-    models = zip(game["pi"], case["opponent_models"], strict=True)
-    game["hat"] = [p if m is None else rational(m) for p, m in models]
-    tables = ("T", "T_hat", "pi", "data", "hat")
-    rows = sum((rows for key in tables for rows in game[key]), [game["start"]])
-    fine = all(min(p) >= 0 and sum(p) == 1 for p in rows) and 0 <= game["gamma"] < 1
-    demand(fine and case["opponent_models"][case["ego"]] is None, "not a valid case")
+    """γ^first_t (η − η_model), normalised where the bound is, and the bound's least and most."""
+    case, about = certificate["case"], certificate["about"]
+    game, first_t = game_of(case), whole("first_t", certificate["first_t"], 0, 1)
+    demand(about in ("model", "branched"), "about: neither model nor branched")
+    demand(certificate["convention"] in ("unnormalised", "normalised"), "convention: unknown")
     eta = dot(game["start"], solve(*chain(game["T"], game["R"], game["pi"]), game["gamma"]))
-    demand(certificate["first_t"] in (0, 1), "first_t: the sum starts at 0 or 1")
-    if {"model": True, "branched": False}[certificate["about"]]:
+    if about == "model":
         learned = chain(game["T_hat"], game["R"], game["hat"])
         other = dot(game["start"], solve(*learned, game["gamma"]))
     else:
-        other = branched_return(game, case["branch_length"], case.get("opponent_lengths"))
-    scale = {"unnormalised": 1, "normalised": 1 - game["gamma"]}[certificate["convention"]]
-    names = quantities(game, case, certificate["about"], certificate["proofs"])
-    low, high = evaluate(certificate["bound"], names)
-    exact = (names["attained"] and low == high) or certificate["kind"] == "refutation"
-    demand(exact, "an error is not attained")
-    return scale * game["gamma"] ** certificate["first_t"] * (eta - other), high
+        demand("k" in game, "branch_length: missing")
+        other = branched_return(game)
+    scale = 1 - game["gamma"] if certificate["convention"] == "normalised" else 1
+    names = quantities(game, case["ego"], about, certificate["proofs"])
+    left = scale * game["gamma"] ** first_t * (eta - other)
+    return left, *evaluate(certificate["bound"], names)
+
+
+def check_term(certificate):
+    """Both sides of Section 5.1's ≃, the right one times ``factor``; nⱼ = ⌊k min ε_π̂ / ε_π̂ʲ⌋."""
+    k, errors = whole("k", certificate["k"], 1, 100_000), certificate["opponent_model"]
+    demand(type(errors) is list and errors != [], "opponent_model: no opponent")
+    errors, factor = [rational(e) for e in errors], rational(certificate["factor"])
+    demand(all(0 < e <= 1 for e in errors) and factor >= 1, "an error or a factor out of range")
+    left = sum((k * min(errors) // e + 1) * e for e in errors)
+    right = factor * len(errors) * k * min(errors)
+    return left, right, right
 
 
 def verify(certificate):
     """Both sides of a certificate; ``Rejected`` where it claims something false."""
-    known = certificate["kind"] in ("refutation", "equality", "opponent-term")
-    demand(certificate["format"] == "bound-certificate/1" and known, "format or kind is unknown")
-    if certificate["kind"] == "opponent-term":  # nⱼ = ⌊k min ε_π̂ / ε_π̂ʲ⌋
-        k, errors = certificate["k"], rational(certificate["opponent_model"])
-        left = sum((k * min(errors) // e + 1) * e for e in errors)
-        right = rational(certificate["factor"]) * len(errors) * k * min(errors)
-    else:
-        left, right = check_game(certificate)
-    demand(rational([certificate["left"], certificate["right"]]) == [left, right], "other sides")
-    demand(left == right if certificate["kind"] == "equality" else left > right, "no such relation")
+    kind = certificate["kind"]
+    demand(kind in ("refutation", "equality", "opponent-term"), f"kind: {kind!r} is unknown")
+    keys(certificate, TERM if kind == "opponent-term" else GAME, {"note"})
+    demand(all(type(certificate[key]) is str for key in ("claim", "source")), "claim: not text")
+    left, low, right = (check_term if kind == "opponent-term" else check_game)(certificate)
+    demand(certificate["statement"] == statement(certificate), "statement: not what the tree says")
+    sides = [rational(certificate[key]) for key in ("left", "right")]
+    demand(sides == [left, right], f"left, right: not {left}, {right}")
+    demand(left == low == right if kind == "equality" else left > right, "no such relation")
     return left, right
+
+
+def once(pairs):  # of a key that stands twice nobody knows which is meant
+    found = dict(pairs)
+    demand(len(found) == len(pairs), f"a key stands twice among {sorted(found)}")
+    return found
+
+
+def read(path):
+    """The certificate in a file; ``ValueError`` where it has another format."""
+    with open(path, encoding="utf-8") as file:
+        certificate = json.load(file, object_pairs_hook=once)
+    if type(certificate) is not dict or certificate.get("format") != FORMAT:
+        raise ValueError(f"format: not {FORMAT}")
+    return certificate
+
+
+def near(x):
+    try:
+        return f"{float(x):.6g}"
+    except OverflowError:
+        return f"a number of {len(str(abs(x.numerator // x.denominator)))} digits"
 
 
 def main(arguments):
     try:
-        with open(arguments[0], encoding="utf-8") as file:
-            left, right = verify(certificate := json.load(file))
+        certificate = read(arguments[0])
+        left, right = verify(certificate)
+        print(f"accepted: {statement(certificate)}: {near(left)} against {near(right)}")
     except Exception as why:  # whatever a malformed file makes fail
         code, what = (1, "rejected") if isinstance(why, Rejected) else (2, "not a certificate")
-        print(f"{what}: {why!r}", file=sys.stderr)
+        print(f"{what}: {why!r}"[:1000], file=sys.stderr)
         return code
-    print(f"accepted: {certificate['claim']}: {float(left):.6g} against {float(right):.6g}")
     return 0
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from bounds.formula.bound import Bound
 from bounds.formula.expression import evaluate, names_in
 from bounds.formula.symbols import About, read
-from bounds.formula.tree import Node, text, tree
+from bounds.formula.tree import Node, tree
 from bounds.shared.files import write_json
 from bounds.shared.numbers import Array, InputError, Operand
 from tabular import verify
@@ -78,7 +78,7 @@ def refutation(case: Case, bound: Bound, *, first_t: int = 0) -> dict[str, Any]:
     if result.real < other:
         return refutation(replace(case, reward=-case.reward), bound, first_t=first_t)
     certificate = _certificate("refutation", case, bound, first_t)
-    left, right = verify.check_game(certificate)
+    left, _, right = verify.check_game(certificate)
     if left <= right:
         raise InputError(f"{bound.name}: this case does not refute it")
     return certificate | {"left": rational_text(left), "right": rational_text(right)}
@@ -86,22 +86,28 @@ def refutation(case: Case, bound: Bound, *, first_t: int = 0) -> dict[str, Any]:
 
 def _certificate(kind: str, case: Case, bound: Bound, first_t: int) -> dict[str, Any]:
     errors = measure(case)
-    return {
+    certificate = {
         "format": FORMAT,
         "kind": kind,
         "claim": bound.name,
-        "statement": f"{'' if first_t == 0 else 'gamma * '}"
-        f"{'' if bound.convention == 'unnormalised' else '(1 - gamma) * '}"
-        f"(real return - {bound.about} return) {'=' if kind == 'equality' else '>'} "
-        f"{text(tree(bound))}",
         "source": bound.source,
         "about": bound.about,
         "convention": bound.convention,
         "first_t": first_t,
-        "bound": _enclosed(_expanded(tree(bound), case), case, errors, bound.about),
+        "bound": expanded_tree(bound, case),
         "proofs": {"data": _proof(errors.data), "pi": _proof(errors.current)},
-        "case": case_json(case),
+        "case": {key: x for key, x in case_json(case).items() if key not in ("note", "source")},
     }
+    return certificate | {"statement": verify.statement(certificate)}
+
+
+def expanded_tree(bound: Bound, case: Case) -> Node:
+    """The right-hand side of ``bound`` in what the checker measures on ``case``.
+
+    Names that stand for products and sums over agents are written out; roots and logarithms say
+    what they lie between.
+    """
+    return _enclosed(_expanded(tree(bound), case), case, measure(case), bound.about)
 
 
 def _proof(error: ExpectedError) -> dict[str, Any]:
@@ -175,8 +181,7 @@ def opponent_term(k: int, opponent_model: list[Fraction], factor: Fraction) -> d
         "format": FORMAT,
         "kind": "opponent-term",
         "claim": "opponent-term-approximation",
-        "statement": "sum_j (n_j + 1) eps_hat_j > factor * (n - 1) * k * min_j eps_hat_j, "
-        "n_j = floor(k * min_j' eps_hat_j' / eps_hat_j)",
+        "statement": verify.TERM_SAYS,
         "source": "Zhang et al., IJCAI 2021, Section 5.1",
         "k": k,
         "opponent_model": [rational_text(e) for e in opponent_model],

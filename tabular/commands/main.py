@@ -119,9 +119,9 @@ def execute(command: Audit | Attack | Refute | Nash | Check | CaseCommand | Game
         case Games():
             return _games(command)
         case Verify():
-            from tabular import verify
+            from tabular.certificates.check_file import check_file
 
-            return int(verify.main([str(command.certificate)]))
+            return check_file(command.certificate)
 
 
 def _check(command: Check) -> int:

@@ -38,6 +38,7 @@ import numpy as np
 
 from bounds.library.soft_q import weight_of_policies
 from bounds.shared.numbers import Array, InputError, Operand, in_range
+from tabular import verify_soft
 from tabular.equilibria.softmax import log_sum_exp, softmax
 from tabular.equilibria.stage_game import deviation_payoffs
 from tabular.games.arrays import exact_array
@@ -173,7 +174,7 @@ def cycle_certificate(
         raise InputError("start: not met again within 100 steps; start on the cycle")
     if len(cycle) == 1:
         raise InputError("start: a fixed point of the learners; start on a cycle")
-    return {
+    certificate = {
         "format": "soft-certificate/1",
         "kind": "cycle",
         "claim": claim,
@@ -181,3 +182,4 @@ def cycle_certificate(
         "base": rational_text(base),
         "cycle": cycle,
     }
+    return certificate | {"statement": verify_soft.statement(certificate)}

@@ -43,6 +43,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bounds.shared.numbers import Array, InputError
+from tabular import verify_soft
 from tabular.games.arrays import exact_array
 from tabular.games.number_text import rational_text
 from tabular.soft_q.all_agents import power_softmax
@@ -167,11 +168,15 @@ def limit_certificate(payoffs: Array, claim: str) -> dict[str, Any]:
         "optimum": [0, 0],
     }
     if stays_uniform(payoffs):
-        return certificate | {"limit": "uniform"}
+        return _said(certificate | {"limit": "uniform"})
     if not wrong_limit(payoffs):
         raise InputError("payoffs: the learners' limit is not known to be opposite to an optimum")
     rows = [{"alpha": rational_text(a), "boxes": _boxes(payoffs, a)} for a in ALPHAS]
-    return certificate | {"limit": [1, 1], "enclosures": rows}
+    return _said(certificate | {"limit": [1, 1], "enclosures": rows})
+
+
+def _said(certificate: dict[str, Any]) -> dict[str, Any]:
+    return certificate | {"statement": verify_soft.statement(certificate)}
 
 
 def _boxes(payoffs: Array, alpha: Fraction) -> list[list[str]]:

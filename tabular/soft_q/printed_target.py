@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from bounds.shared.numbers import Array, InputError, in_range, whole
+from tabular import verify_soft
 from tabular.equilibria.softmax import log_sum_exp, softmax
 from tabular.games.number_text import rational_text
 from tabular.soft_q.one_agent import Form, World, by_context, check_temperature
@@ -138,7 +139,7 @@ def printed_cycle(
     ratio = (slopes[1] / slopes[0]) ** 0.5  # so that each interval shrinks by the same factor
     widths = (margin * min(1.0, ratio), margin * min(1.0, 1 / ratio))
     intervals = [[_rational(e - w), _rational(e + w)] for e, w in zip(ends, widths, strict=True)]
-    return {
+    certificate = {
         "format": "soft-certificate/1",
         "kind": "printed-cycle",
         "claim": claim,
@@ -148,6 +149,7 @@ def printed_cycle(
         "leaving": leaving,
         "intervals": intervals,
     }
+    return certificate | {"statement": verify_soft.statement(certificate)}
 
 
 def _rational(x: float) -> str:

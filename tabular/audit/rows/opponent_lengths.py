@@ -21,7 +21,7 @@ import numpy as np
 
 from bounds.formula.bound import Bound
 from bounds.formula.error_profile import ErrorProfile
-from bounds.formula.tree import Tree, text
+from bounds.formula.tree import Tree
 from bounds.planning.opponent_lengths import allocate, evaluated, paper_rule
 from bounds.shared.claims import Claim, Status
 from bounds.shared.files import write_json
@@ -95,12 +95,14 @@ def nj_rule_certificate() -> dict[str, Any]:
     certificate = refutation(case, stands_in)
     certificate |= {
         "bound": right.node,
-        "statement": f"real return - branched return with lengths {rule} > {text(right.node)}, "
-        f"coupling-sup of the lengths {better}, which make as many calls",
+        "note": f"branches with the rule's lengths {rule} against coupling-sup of the lengths "
+        f"{better}, which make as many calls",
     }
-    sides = verify.check_game(certificate)
+    left, _, most = verify.check_game(certificate)
     certificate |= {
-        name: rational_text(side) for name, side in zip(("left", "right"), sides, strict=True)
+        "statement": verify.statement(certificate),
+        "left": rational_text(left),
+        "right": rational_text(most),
     }
     verify.verify(certificate)
     return certificate
