@@ -51,6 +51,10 @@ def load_profile(path: Path) -> ErrorProfile:
     record = _from_csv(file, text) if file.suffix.lower() == ".csv" else _from_json(file, text)
     if "gamma" not in record:
         raise InputError(f"{file}: gamma: missing; the discount must be recorded")
+    if not record.get("policy_shift"):
+        raise InputError(
+            f"{file}: policy_shift: missing; record ε_π of every agent, the ego agent first"
+        )
     return ErrorProfile(**record)
 
 

@@ -8,6 +8,7 @@ costs what came after the last checkpoint; going on does that stretch again, wit
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -46,6 +47,8 @@ FORMAT = "deep-run/1"
 MAX_BYTES = 2**20
 #: The most resumptions that a manifest keeps.
 MOST_NOTES = 100
+#: A parameter is kept with its gradient and two moments.
+COPIES = 4
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def reopen(folder: Path, episodes: int | None = None, device: str | None = None)
             raise InputError(f"{path}: format {found!r}, and this version reads {FORMAT}")
         settings = from_json(manifest["settings"], str(path))
         run = Run(folder, str(manifest["run"]), settings, str(manifest["device"]))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not the manifest of a run ({error!r})") from error
@@ -282,7 +285,7 @@ def _last(run: Run) -> checkpoint.Checkpoint | None:
     kept = checkpoint.load(found[-1])
     try:
         saved = json.loads(kept.settings)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{found[-1]}: its settings are not JSON; remove it") from error
     for name, value in as_json(run.settings).items():
         if name not in ("episodes", "device") and saved.get(name) != value:
@@ -363,7 +366,15 @@ def _check_memory(settings: Settings, device: str) -> None:
             f"model.rollouts: {model.buffer_rounds} x {model.rollouts} branches of {model.k} steps"
         )
         parts[f"{what} of {agents} agents in {runs} runs"] = agents * model.buffer_rows
-    needed = 0
+    needed = sum(
+        runs * size * COPIES * numbers for numbers in networks(settings, agents, seen, env).values()
+    )
+    if needed > there:
+        largest = max(networks(settings, agents, seen, env).items(), key=lambda item: item[1])
+        raise InputError(
+            f"{largest[0]}: networks of so many units come to {needed / 2**30:.1f} GiB, and this "
+            f"machine has {there / 2**30:.1f}; give fewer"
+        )
     for what, filled in parts.items():
         needed += runs * filled * row
         if needed > there:
@@ -371,6 +382,25 @@ def _check_memory(settings: Settings, device: str) -> None:
                 f"{what} come to {needed / 2**30:.1f} GiB, and this machine has "
                 f"{there / 2**30:.1f}; give fewer"
             )
+
+
+def networks(settings: Settings, agents: int, seen: int, env: World) -> dict[str, int]:
+    """Numbers of one run's networks, about, by the settings that say how wide they are."""
+    joint = agents * (seen + action_width(env.spaces))
+
+    def numbers(width: int, hidden: tuple[int, ...]) -> int:
+        sizes = (width, *hidden, joint)
+        return sum((a + 1) * b for a, b in itertools.pairwise(sizes))
+
+    # a policy, two critics and as many targets for each agent
+    found = {"hidden": 6 * agents * numbers(joint, settings.learner.hidden)}
+    model = model_settings(settings.learner)
+    if model is not None:
+        members = agents * model.dynamics.members
+        found["model.dynamics.hidden"] = members * numbers(joint, model.dynamics.hidden)
+        pairs = 2 * agents * (agents - 1)
+        found["model.opponents.hidden"] = pairs * numbers(seen, model.opponents.hidden)
+    return found
 
 
 @contextmanager

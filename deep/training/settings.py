@@ -7,10 +7,11 @@ Settings of the learning itself (rates, networks, batch, models) are those of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from math import ceil
-from typing import Annotated, Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -29,6 +30,8 @@ from deep.training.algorithms import ALGORITHMS, LearnerSettings
 
 #: The most seeds, environments and threads: beyond these a number is a slip of the pen.
 MOST = 100_000
+#: The most threads; far beyond the cores of a machine torch cannot start them all.
+MOST_THREADS = 256
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,8 @@ def check(settings: Settings) -> Settings:
         whole(name, getattr(settings, name), 1)
     whole("evaluate_every", settings.evaluate_every)
     whole("warm_up", settings.warm_up, 1)
-    for name in ("environments", "threads"):
-        whole(name, getattr(settings, name), 1, MOST)
+    whole("environments", settings.environments, 1, MOST)
+    whole("threads", settings.threads, 1, MOST_THREADS)
     batch = settings.learner.batch
     if batch > settings.warm_up:
         raise InputError(
@@ -212,11 +215,35 @@ def _filled(kind: type[Any], value: Any, where: str) -> Any:
     if given != names:
         odd = min(given ^ names)
         raise InputError(f"{where}: the settings of another version ({odd}); use that version")
-    inner = {f.name: f.default_factory for f in fields(kind) if f.default_factory is not MISSING}
-    return kind(**{k: _value(inner.get(k), v, f"{where}: {k}") for k, v in value.items()})
+    hints = get_type_hints(kind)
+    return kind(**{k: _value(hints[k], v, f"{where}: {k}") for k, v in value.items()})
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
-    if isinstance(value, dict) and is_dataclass(kind):
-        return _filled(kind, value, where)  # type: ignore[arg-type]
-    return tuple(value) if isinstance(value, list) else value
+    """``value`` as the ``kind`` of a field; ``InputError`` where it is of another type."""
+    if is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
+        return _filled(kind, value, where)
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)[0]
+        if not isinstance(value, list):
+            raise InputError(f"{where}: {shown(value)} is not a list")
+        return tuple(_value(inner, x, f"{where}[{i}]") for i, x in enumerate(value))
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise InputError(f"{where}: {shown(value)} is not one of {', '.join(get_args(kind))}")
+        return value
+    allowed = {type(None) if x is None else x for x in get_args(kind) or (kind,)}
+    fits = type(value) in allowed or (float in allowed and type(value) is int)
+    if isinstance(kind, type | UnionType) and not is_dataclass(kind) and not fits:
+        raise InputError(f"{where}: {shown(value)} is not {_KINDS.get(kind, 'what it should be')}")
+    return value
+
+
+#: Types of fields, in words.
+_KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    int | None: "a whole number or null",
+}

@@ -143,6 +143,17 @@ class Trainer:
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Go back to what ``state`` returned; ``InputError`` where that was of another trainer."""
+        # what is averaged differs from moment to moment; all else must be there, and no more
+        wanted, given = (
+            {name for name in names if not name.startswith(("averages/", "run/"))}
+            for names in (self.state(), tensors)
+        )
+        if wanted != given:
+            odd = min(wanted ^ given)
+            raise InputError(
+                f"checkpoint: {odd} is {'missing' if odd in wanted else 'not of this run'}; "
+                "go on with the version that wrote it, or from the checkpoint before it"
+            )
         try:
             self.environments.restore(part(tensors, "environments"))
             self.replay.restore(part(tensors, "replay"))

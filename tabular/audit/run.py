@@ -59,6 +59,8 @@ def run_audit(out: Path | None, seed: int, scale: float, *, plots: bool = True) 
     if not 0 < scale <= 1000:
         raise InputError(f"--scale: {scale} is not in (0, 1000]; 1 is the usual number of games")
     folder = out or Path("runs") / f"audit-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out: {folder} is a file; name a new folder")
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder}: holds files already; name a new folder with --out")
     started = time.monotonic()

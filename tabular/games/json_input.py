@@ -1,6 +1,7 @@
 """Nested lists of numbers, as files hold them, into arrays: strictly, with the place in messages.
 
-A number is a JSON number or a string "p/q". ``Numbers`` remembers whether all that it read were
+A number is a JSON number or a string: "p/q", or a decimal, which is read exactly ("0.95" is
+19/20). ``Numbers`` remembers whether all that it read were
 exact: one float among them, and the whole file is float64.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bounds.shared.files import read_text
-from bounds.shared.numbers import MAX_NUMBER_LENGTH, Array, InputError, parse_rational, shown, whole
+from bounds.shared.numbers import MAX_NUMBER_LENGTH, Array, InputError, parse_number, shown, whole
 from tabular.games.game import check_actions
 
 
@@ -44,7 +45,7 @@ def length_checked(convert: Callable[[str], int | float]) -> Callable[[str], Any
 def read_whole(where: str, x: Any, low: int = 0, high: int | None = None) -> int:
     """``x`` as a whole number in low..high."""
     x = _plain(where, x)
-    return int(whole(where, parse_rational(x, where) if isinstance(x, str) else x, low, high))
+    return int(whole(where, parse_number(x, where) if isinstance(x, str) else x, low, high))
 
 
 def read_text_at(value: dict[str, Any], key: str) -> str:
@@ -76,7 +77,7 @@ class Numbers:
         """``x`` as a Fraction or a finite float."""
         x = _plain(where, x)
         if isinstance(x, str):
-            return parse_rational(x, where)
+            return parse_number(x, where)
         if isinstance(x, int):
             return Fraction(x)
         if not math.isfinite(x):

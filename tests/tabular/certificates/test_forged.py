@@ -1,0 +1,267 @@
+"""Forged certificates: none that is false is accepted, and a checker that is weakened lets some in.
+
+Mutants (``tests.support.certificate_mutants``) are decided by a second evaluation of the printed
+statement (``tests.support.certificate_truth``), which shares nothing with the checkers.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import random
+from fractions import Fraction as F
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from bounds.formula.expression import written_bound
+from bounds.library.published import find
+from tabular import verify, verify_soft
+from tabular.certificates.build import opponent_term, refutation
+from tabular.certificates.check_file import CHECKERS, check_file
+from tests.support.cases import latch, leak
+from tests.support.certificate_mutants import Certificate, mutants, repaired, with_a_key_twice
+from tests.support.certificate_truth import is_true
+
+ROOT = Path(__file__).parents[3]
+RECORDED = sorted((ROOT / "notebooks" / "data" / "audit" / "certificates").glob("*.json"))
+#: Mutants in the usual tests, and at night: the number that the checkers have to withstand.
+SOME, MANY = 1500, 20_000
+
+
+@cache
+def originals() -> tuple[Certificate, ...]:
+    """The recorded certificates, and others for what those do not have in them."""
+    found = [json.loads(path.read_text("utf-8")) for path in RECORDED]
+    for text in (
+        "sqrt(eps_m)/4",
+        "exp(-span)*eps_m",
+        "log(1 + eps_m)/9",
+        "max(eps_m, gamma**2*eps_m)/9",
+    ):
+        found += [refutation(leak(), written_bound(text, "model", "unnormalised"))]
+    found.append(refutation(leak(branch_length=5), find("theorem2-printed"), first_t=1))
+    found.append(refutation(latch(2), written_bound("eps_m/7", "branched", "normalised")))
+    found.append(opponent_term(3, [F(9, 10), F(1, 50), F(1, 10)], F(3)))
+    attained = refutation(leak(), written_bound("(1 - eps_m)/9", "model", "unnormalised"))
+    equality = attained | {"kind": "equality", "bound": attained["left"]}
+    found.append(repaired(equality, verify))
+    return tuple(found)
+
+
+def checker_of(value: object) -> ModuleType | None:
+    """The checker of a mutant's format."""
+    name = value.get("format") if isinstance(value, dict) else None
+    return CHECKERS.get(name) if isinstance(name, str) else None
+
+
+def accepted(value: Certificate, checker: ModuleType | None = None) -> bool:
+    checker = checker or checker_of(value)
+    if checker is None:
+        return False
+    try:
+        checker.verify(copy.deepcopy(value))
+    except Exception:  # main turns all of them into exit codes 1 and 2
+        return False
+    return True
+
+
+def test_the_originals_are_true_and_accepted() -> None:
+    for value in originals():
+        assert accepted(value), value["claim"]
+        assert is_true(value), value["claim"]
+
+
+def forged(count: int, seed: int) -> tuple[int, list[Certificate]]:
+    """How many mutants were accepted, and those of them that are false."""
+    rng, found, false = random.Random(seed), 0, []
+    soft = [value for value in originals() if checker_of(value) is verify_soft]
+    hard = [value for value in originals() if checker_of(value) is verify]
+    for pool, checker, share in ((hard, verify, 3), (soft, verify_soft, 1)):
+        for value in mutants(pool, checker, rng, count * share // 4):
+            if accepted(value):
+                found += 1
+                if not is_true(value):
+                    false.append(value)
+    return found, false
+
+
+def test_no_forged_certificate_is_accepted() -> None:
+    found, false = forged(SOME, seed=0)
+    assert found > SOME // 100  # some changes leave a statement true, so acceptance is possible
+    assert not false, json.dumps(false[0])
+
+
+@pytest.mark.nightly
+def test_no_forged_certificate_is_accepted_of_many() -> None:
+    found, false = forged(MANY, seed=1)
+    assert found > MANY // 100
+    assert not false, json.dumps(false[0])
+
+
+def test_a_key_that_stands_twice_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = random.Random(0)
+    for number in range(40):
+        value = rng.choice(originals())
+        path = tmp_path / f"{number}.json"
+        path.write_text(with_a_key_twice(rng, value), "utf-8")
+        checker = checker_of(value)
+        assert checker is not None
+        assert checker.main([str(path)]) == 1
+        assert "a key stands twice" in capsys.readouterr().err
+        assert check_file(path) in (1, 2)
+        capsys.readouterr()
+
+
+# A checker without one of its demands
+
+
+class Without(ast.NodeTransformer):
+    """Leaves out the ``number``-th call of ``demand`` in a module."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.seen, self.message = number, -1, ""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        call = node.value
+        if (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Name)
+            and call.func.id == "demand"
+        ):
+            self.seen += 1
+            if self.seen == self.number:
+                self.message = ast.unparse(call.args[1])
+                return ast.copy_location(ast.Pass(), node)
+        return node
+
+
+def weakened(checker: ModuleType, number: int) -> tuple[ModuleType, str] | None:
+    """The checker without its ``number``-th demand, and that demand's message."""
+    source = Path(str(checker.__file__)).read_text("utf-8")
+    without = Without(number)
+    tree = ast.fix_missing_locations(without.visit(ast.parse(source)))
+    if not without.message:
+        return None
+    module = ModuleType(f"{checker.__name__}_without_{number}")
+    exec(compile(tree, module.__name__, "exec"), module.__dict__)
+    return module, without.message
+
+
+def changed(name: str, **changes: object) -> Certificate:
+    """The recorded certificate of a claim with other entries at the top."""
+    value = next(v for v in originals() if v["claim"] == name)
+    return copy.deepcopy(value) | copy.deepcopy(changes)
+
+
+def inside(name: str, **changes: object) -> Certificate:
+    """The same with other entries in its case."""
+    value = changed(name)
+    return value | {"case": value["case"] | changes}
+
+
+def without(name: str, key: str) -> Certificate:
+    value = changed(name)
+    del value[key]
+    return value
+
+
+def loose(tree: object) -> Certificate:
+    """A bound on a case whose ε_m is only known to lie between two numbers."""
+    value = changed("theorem1-printed", bound=tree)
+    states = len(value["case"]["initial"])
+    value["proofs"] = {name: {"t": 0, "majorant": ["1"] * states} for name in ("data", "pi")}
+    return value
+
+
+def pennies(payoff: int, base: str, scale: F) -> Certificate:
+    """The cycle of matching pennies with other payoffs, base and shares."""
+    value = changed("theorem6-all-agents", base=base)
+
+    def times(x: object, factor: F) -> object:
+        return [times(y, factor) for y in x] if isinstance(x, list) else str(F(str(x)) * factor)
+
+    value["payoffs"] = times(value["payoffs"], F(payoff) / scale)
+    value["cycle"] = times(value["cycle"], scale)
+    return value
+
+
+ONE, RULE, LIMIT, TARGET = (
+    "theorem1-printed", "nj-rule-optimal", "theorem7-general-sum", "theorem6-printed-target"
+)  # fmt: skip
+HALF = ["-", "eps_m", "1/2"]  # its interval has zero inside where ε_m is loose
+
+
+def forgeries() -> dict[str, list[Certificate]]:
+    """Forgeries that one demand alone stops, by words of its message: chance seldom makes them."""
+    limit = changed(LIMIT)
+    policy = changed(ONE)["case"]["policies"][1]
+    lengths = changed(RULE)["case"]["opponent_lengths"]
+    return {
+        ": missing": [without(ONE, "format"), without(LIMIT, "format")],
+        "entries": [inside(ONE, reward=[[*row, "0"] for row in changed(ONE)["case"]["reward"]])],
+        "the ego agent has one": [
+            inside(ONE, opponent_models=[changed(ONE)["case"]["policies"][0], policy]),
+            inside(RULE, opponent_lengths=[1, *lengths[1:]]),
+        ],
+        "no branch_length": [inside("coupling-independent-form", opponent_lengths=[None, 1])],
+        "exp beyond 20": [changed(ONE, bound=["min", ["exp", "-100"], "0"])],
+        "{name}: of": [
+            changed(ONE, bound=["sqrt", "-4", "-3", "0"]),
+            changed(ONE, bound=["min", "0", ["sqrt", ["-", "0", "span"], "-9", "0"]]),
+        ],
+        "a power of zero": [loose(["min", "0", ["**", HALF, "-1"]])],
+        "a division by zero": [loose(["min", "0", ["/", "1", HALF]])],
+        "gamma: not in": [inside(ONE, gamma="-1/2"), inside(ONE, gamma="3/2")],
+        "majorant: P h > h": [loose(["*", "1/9", "eps_m"])],
+        "base: not above 1": [pennies(-1, "1/3", F(1))],
+        "not a distribution": [pennies(1, "3", F(2)), pennies(1, "3", F(1, 2))],
+        "not opposite": [limit | {"limit": [1, 0]}, limit | {"limit": [0, 1]}],
+        "is not a profile": [limit | {"optimum": [False, False]}, limit | {"limit": [1.0, 1]}],
+    }
+
+
+#: Demands that nothing gets past for want of them, and why: what they keep out fails by itself.
+REDUNDANT = {
+    "an object is missing": "nothing but an object has keys",
+    "is not an exact number": "no float or truth value is written as a fraction either",
+    "actions: not a list of sizes": "no policies fit to no sizes, and no letter is a size",
+    "initial: no state": "no distribution is empty",
+    "not one for each agent": "the lists are gone through side by side, strictly",
+    "opponent_lengths: too few": "the same",
+    "branch_length: missing": "there is no k then",
+    "opponent_model: no opponent": "there is no least error then",
+    "a key stands twice": "seen in a file's text alone: test_a_key_that_stands_twice_is_refused",
+    "not a list with entries": "nothing else has the entries that are asked for next",
+    "too large": "it keeps the sums short; the enclosure would be right",
+    "of two agents": "the tables that follow are asked for two",
+    "an irrational step": "no fraction is the power, so another softmax it is",
+}
+
+
+@pytest.mark.parametrize("checker", [verify, verify_soft], ids=lambda module: module.__name__)
+def test_a_checker_without_one_of_its_demands_accepts_more(checker: ModuleType) -> None:
+    """Every demand keeps something out, and the mutants or a forgery by hand find it."""
+    pool = [value for value in originals() if checker_of(value) is checker]
+    by_hand, number, unfound = forgeries(), 0, []
+    while (planted := weakened(checker, number)) is not None:
+        module, message = planted
+        number += 1
+        if any(words in message for words in REDUNDANT):
+            continue
+        tried = [
+            repaired(f, module) for words, fs in by_hand.items() if words in message for f in fs
+        ]
+        rng = random.Random(number)
+        if not any(accepted(v, module) and not accepted(v, checker) for v in tried) and not any(
+            accepted(v, module) and not accepted(v, checker)
+            for v in mutants(pool, module, rng, SOME)
+        ):
+            unfound.append(message)
+    assert number > 30
+    assert not unfound
