@@ -23,11 +23,11 @@ ROUNDING = 1e-6
 def claim(
     name: str, statement: str, source: str, status: Status, evidence: dict[str, Any]
 ) -> Claim:
-    """A row about our reading of ``source``."""
+    """A row about our reading of what ``source`` announces."""
     return Claim(
         id=name,
         statement=statement,
-        source=source + ", our reading",
+        source=source + ", our reading of what is announced there",
         status=status,
         evidence=evidence,
     )

@@ -34,7 +34,10 @@ from tabular.games.number_text import rational_text, short
 
 _F = Fraction
 NAME = "nj-rule-optimal"
-_SOURCE = "Zhang et al., IJCAI 2021, Section 5.1"
+_SOURCE = (
+    "our question about the rule of Zhang et al., IJCAI 2021, Section 5.1, which the paper calls a "
+    "good balance"
+)
 #: The smallest k with three opponents at which the rule loses on errors in tenths: k, γ, ε_π̂.
 SMALLEST = (2, _F(1, 2), (_F(1, 5), _F(3, 10), _F(2, 5)))
 #: Random settings for each number of opponents.

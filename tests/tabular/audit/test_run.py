@@ -29,8 +29,8 @@ REFUTED = {
     "coupling-independent-form",
     "theorem6-all-agents",
     "theorem6-printed-target",
-    "theorem7",
-    "theorem7-general-sum",
+    "theorem7-independent",
+    "theorem7-independent-stag-hunt",
     "nj-rule-optimal",
 }
 PROVED = {
@@ -47,7 +47,7 @@ PROVED = {
     "theorem6-distance",
     "theorem6-all-agents-condition",
     "theorem6-all-agents-slow-steps",
-    "theorem7-common-payoff",
+    "theorem7",
     "theorem7-zero-sum",
     "theorem7-dominance",
     "nash-q-rate",

@@ -192,7 +192,7 @@ def pennies(payoff: int, base: str, scale: F) -> Certificate:
 
 
 ONE, RULE, LIMIT, TARGET = (
-    "theorem1-printed", "nj-rule-optimal", "theorem7-general-sum", "theorem6-printed-target"
+    "theorem1-printed", "nj-rule-optimal", "theorem7-independent-stag-hunt", "theorem6-printed-target"
 )  # fmt: skip
 HALF = ["-", "eps_m", "1/2"]  # its interval has zero inside where ε_m is loose
 

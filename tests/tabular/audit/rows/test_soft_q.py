@@ -28,7 +28,7 @@ def test_rows_hold_and_certificates_are_accepted(tmp_path: Path) -> None:
             assert certificate["claim"] == claim.id
             left, right = verify(certificate)
             assert left > right
-    assert claims["theorem7-common-payoff"].evidence["worst_ratio"] == pytest.approx(1)
+    assert claims["theorem7"].evidence["worst_ratio"] == pytest.approx(1)
     assert claims["theorem6-distance-attained"].evidence["not_attained"] == 0
 
 
@@ -100,9 +100,9 @@ def test_models_that_do_not_learn_leave_the_row_open(monkeypatch: pytest.MonkeyP
 def test_a_false_certificate_stops_the_audit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    wrong = nash_limit_fails.limit_certificate(nash_limit_fails.NO_SADDLE, "theorem7") | {
-        "optimum": [1, 1]
-    }
+    wrong = nash_limit_fails.limit_certificate(
+        nash_limit_fails.NO_SADDLE, "theorem7-independent"
+    ) | {"optimum": [1, 1]}
     monkeypatch.setattr(nash_limit_fails, "limit_certificate", lambda payoffs, claim: wrong)
     with pytest.raises(Rejected):
         list(soft_to_nash.limit_claims(tmp_path))
