@@ -1,7 +1,8 @@
 """The audit's rows about Theorems 6 and 7: soft Q iteration with learned models, and its limit.
 
 Section 5.2 announces both theorems and leaves their statements to the appendix of the full version,
-which was not at hand: every row is about our reading of what is announced, and says which. Refuted rows have certificates that ``tabular.verify_soft`` accepts.
+which was not at hand: every row is about our reading of what is announced, and says which. Refuted
+rows have certificates that ``tabular.verify_soft`` accepts.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ def limit_claims(folder: Path) -> Iterator[Claim]:
     only = len(alone.games) == 1 and (alone.games[0] == nash_limit_fails.STAG_HUNT).all()
     yield refuted(
         "theorem7-independent-stag-hunt",
-        "independent soft learners end at the global optimum as alpha -> 0, other strict equilibria "
-        "or not",
+        "independent soft learners end at the global optimum as alpha -> 0, where there are other "
+        "strict equilibria too",
         SEVEN,
         folder,
         nash_limit_fails.limit_certificate(
@@ -87,7 +87,8 @@ def common_claim(seed: int, count: int) -> Claim:
     return proved(
         "theorem7",
         "for agents that maximise over joint actions (MASQL), as the announced proof has them, "
-        "where payoffs are common or stage games have global optima, as in the stag hunt: V_0 <= V_alpha <= V_0 + alpha log|A|/(1 - gamma), the values of Nash Q being V_0",
+        "where payoffs are common or stage games have global optima, as in the stag hunt: "
+        "V_0 <= V_alpha <= V_0 + alpha log|A|/(1 - gamma), the values of Nash Q being V_0",
         SEVEN,
         soft_q_proofs.soft_to_nash,
         worst <= 1 + ROUNDING and lowest >= -ROUNDING,
