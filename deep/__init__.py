@@ -8,13 +8,17 @@ that the task's file states.
 
 The public names live in their modules, so that importing one costs only what it needs:
 
-- environments: ``scenarios.scenario``, ``particle.ParticleEnv``, ``climb_env.ClimbEnv``,
-  ``game_env.GameEnv`` (any ``tabular.StochasticGame``), ``pettingzoo_adapter.ParallelWorld``
-- learners: ``masac``, ``maddpg``, ``aorpo`` (also AORDPG), put together by ``algorithms``
-- AORPO's parts: ``ensemble`` and ``dynamics``, ``opponents``, ``opponent_errors``,
-  ``communication``, ``lengths`` and ``schemes``, ``rollouts``, ``model_based``
-- training: ``config.Settings``, ``run``, ``trainer``, ``evaluation``, ``metrics``, ``checkpoint``
-- what they stand on: ``physics``, ``observation``, ``spaces``, ``seeding.streams``, ``networks``
+- ``envs``: ``tasks.world``, ``scenarios.scenario``, ``particle.ParticleEnv``, ``climb.ClimbEnv``,
+  ``game.GameEnv`` (any finite game of ``tabular``), ``pettingzoo.ParallelWorld``
+- ``agents``: ``masac``, ``maddpg``, ``actor_critic``, ``policies``, ``critics``, ``losses``
+- ``dynamics``: ``ensemble.ensemble``, ``exact.exact``, ``fitting.fit``, ``compounding_error``
+- ``opponents``: ``models.opponent_models``, ``fitting.fit``, ``errors`` (estimators)
+- ``aorpo``: ``settings``, ``build.model_based``, ``rounds`` (Algorithm 1), ``rollouts.roll``,
+  ``schemes``, ``communication``
+- ``training``: ``settings.Settings``, ``presets``, ``algorithms``, ``run``, ``trainer``,
+  ``evaluation``, ``metrics``, ``checkpoint``
+- ``analysis``: ``theory_in_the_loop``, ``exact_tables``, ``drift``, ``statistics``, ``benchmark``
+- what they stand on: ``nn``, ``data`` and ``seeding.streams``
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Random streams: one generator a run, named by what it is for.
+"""Random streams: one generator a run, named by its purpose.
 
 A run's numbers come from its own generator, so they do not depend on which runs are beside it, and
 a purpose draws from its own stream, so more draws for one (evaluation, say) leave the others as

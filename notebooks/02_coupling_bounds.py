@@ -33,9 +33,9 @@ from bounds.shared.figures import curve, new_figure
 from tabular import verify
 from tabular.audit.games import random_batches
 from tabular.audit.rows.coupling_attained import independent_form
+from tabular.cases.case import as_float
 from tabular.cases.check import check
 from tabular.cases.errors import profile as profile_of
-from tabular.cases.figures import as_float
 from tabular.extremal.ages import ages
 from tabular.extremal.joint_policies import joint_latch, joint_profile
 from tabular.extremal.latch_and_lanes import clock, lanes, lanes_with_exploration, latch

@@ -26,12 +26,12 @@ import show
 import torch
 
 from deep.analysis.figures import learning_curves
-from deep.analysis.statistics import mean
 from deep.envs.batch import World
 from deep.envs.spaces import random_actions
 from deep.envs.tasks import world
 from deep.seeding import streams
 from tabular.games.climb import equilibrium
+from tabular.records.intervals import mean
 from tabular.records.runs import Record, read
 
 torch.set_num_threads(1)

@@ -31,7 +31,7 @@ from tabular.audit.rows.adaptive_lengths import training_claims
 from tabular.records.figures import errors, lengths, under_the_bounds
 from tabular.records.theory import load
 from tabular.records.theory_checks import broken
-from tabular.records.theory_row import USAGES, measured
+from tabular.records.theory_row import measured
 
 # %% [markdown]
 # ## One moment
@@ -180,22 +180,22 @@ show.table(
 # %% [markdown]
 # ## Adaptive, all models, all real
 #
-# All usages on the same networks, at the same k: the exact discrepancy of branches, as a share of
+# All schemes on the same networks, at the same k: the exact discrepancy of branches, as a share of
 # the largest, and the calls of a branch. With one opponent the paper's rule is nⱼ = k: all models.
 # (In public goods all-real leaves no error at all but for rounding, as its dynamics are known.)
 
 # %%
 show.table(
-    ["game", "usage", "discrepancy (mean)", "calls a branch (mean)"],
+    ["game", "scheme", "discrepancy (mean)", "calls a branch (mean)"],
     [
         (
             r.game,
-            usage,
-            float((r[f"discrepancy_{usage}"] / r.trivial).mean()),
-            float(r.calls(usage).mean()),
+            scheme,
+            float((r[f"discrepancy_{scheme}"] / r.trivial).mean()),
+            float(r.calls(scheme).mean()),
         )
         for r in records
-        for usage in USAGES
+        for scheme in r.schemes
     ],
 )
 

@@ -31,8 +31,8 @@ from matplotlib.figure import Figure
 
 from bounds.shared.figures import curve, new_figure
 from deep.analysis.figures import learning_curves
-from deep.analysis.statistics import mean
 from tabular.games.climb import equilibrium
+from tabular.records.intervals import mean
 from tabular.records.runs import read
 
 DATA = Path("data/training")
@@ -144,7 +144,7 @@ compared(ABLATION, 810, SAME)
 # ## What asking costs
 #
 # With a single opponent the paper's rule gives n₁ = k: AORPO never asks the real opponent, and its
-# normalised agent interactions, (n · steps + calls)/n/25, are its episodes. With the usage
+# normalised agent interactions, (n · steps + calls)/n/25, are its episodes. With the scheme
 # `all-real` the real opponent plays in all steps of all branches, and every one is a call.
 
 # %%
@@ -251,8 +251,8 @@ show.table(["after 1,000 episodes, mean over seeds", *(f"ego: {ego}" for ego in 
 # error.
 
 # %%
-x, half = record.over_agents("dynamics_inside_50")
-_, most = record.over_agents("dynamics_inside_90")
+x, half = record.over_agents("dynamics_coverage_50")
+_, most = record.over_agents("dynamics_coverage_90")
 figure, axes = new_figure()
 for number, (values, share) in enumerate([(most, 0.9), (half, 0.5)]):
     curve(axes, x, values.mean(1), number, f"in the middle {share:.0%} of the predicted law")
@@ -278,7 +278,7 @@ show.figure(figure, "aorpo-calibration")
 # branch. Means over agents and 256 states.
 #
 # The estimates 1 − π̂(a|o) of the opponents are nearly alike (below), so nⱼ = ⌊k min ε/ε_j⌋ trusts
-# all of them for nearly all steps: the adaptive usage is all models, but for about one call. Much
+# all of them for nearly all steps: `adaptive` is `all-models`, but for about one call. Much
 # of these estimates is the policies' own randomness, which is alike for all; the exact errors are
 # smaller. One call a branch is not free: over the whole run it makes three interactions of one.
 
@@ -286,7 +286,7 @@ show.figure(figure, "aorpo-calibration")
 found = json.loads((DATA / "spread-aorpo" / "drift.json").read_text())
 figure = Figure(figsize=(10, 4), layout="constrained")
 left, right = figure.subplots(1, 2)
-for number, name in enumerate(("adaptive", "all models", "all real")):
+for number, name in enumerate(("adaptive", "all-models", "all-real")):
     errors = np.array(found["errors"][name]).mean(1)
     calls = np.array(found["calls"][name], dtype=float).mean(1)
     k = np.arange(1, errors.shape[1] + 1)
@@ -307,7 +307,7 @@ show.figure(figure, "aorpo-drift")
 # %%
 longest = len(found["errors"]["adaptive"][0][0])
 show.table(
-    ["usage", f"ε_c({longest}), 95 % interval over seeds", f"calls of {longest} steps"],
+    ["scheme", f"ε_c({longest}), 95 % interval over seeds", f"calls of {longest} steps"],
     [
         [
             name,
@@ -316,7 +316,7 @@ show.table(
             ),
             f"{np.mean(np.array(found['calls'][name])[:, :, -1]):.1f}",
         ]
-        for name in ("adaptive", "all models", "all real")
+        for name in ("adaptive", "all-models", "all-real")
     ],
 )
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tabular.nash_q import climb as nash_q_climb
-from tabular.nash_q import record as nash_q_record
+from tabular.nash_q import climb, record
 
 RECORD = Path(__file__).parent / "data" / "nash_q"
 #: What is recorded for each argument.
-RECORDERS = {"grid": nash_q_record.record, "climb": nash_q_climb.record}
+RECORDERS = {"grid": record.record, "climb": climb.record}
 
 
 def main(arguments: list[str]) -> int:

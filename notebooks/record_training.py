@@ -77,7 +77,7 @@ RUNS = {
     "climb-aorpo": f"{_CLIMB} --algorithm aorpo {_FREE}",
     "spread-aorpo": (
         "--task spread --algorithm aorpo --seeds 0 1 2 --episodes 900 --updates 30 "
-        "--learning-rate 0.001 --capacity 30000 --model.refit 3750 --evaluate-every 150"
+        "--learning-rate 0.001 --capacity 30000 --model.fit-every 3750 --evaluate-every 150"
     ),
     "speaker-listener-aorpo": f"{_TEN} --algorithm aorpo --episodes 2000",
     "speaker-listener-aorpo-exact-dynamics": f"{_FIVE} --model.exact-dynamics",
@@ -160,20 +160,29 @@ def climb(run: Path, points: int = 41) -> dict[str, Any]:
 
 
 def drifts(run: Path, longest: int = 15, starts: int = 256) -> dict[str, Any]:
-    """Drift of branches by usage of opponents, after training (``deep.analysis.drift``), as lists.
+    """Drift of branches by scheme, after training (``deep.analysis.drift``), as lists.
 
-    errors, calls: for each usage [seed][ego][k − 1]; opponents [seed][ego][opponent]: the estimates
-    that the adaptive usage divides.
+    errors, calls: for each scheme [seed][ego][k − 1]; opponents [seed][ego][opponent]: what the
+    scheme adaptive divides.
     """
     trainer = assemble(reopen(run))
     trainer.restore(checkpoint.load(checkpoint.paths(run / "checkpoints")[-1]).tensors)
     learner, rounds = trainer.learner, trainer.rounds
     assert isinstance(learner, ActorCritic)
     assert isinstance(rounds, ModelBasedRounds)
-    errors = rounds.evidence(trainer.replay).errors
+    held_out = rounds.opponent_rows(trainer.replay).held_out
+    errors = rounds.estimates(held_out).opponent_error
     world = trainer.environments.world
     draws = streams(trainer.seeds, "drift")
-    found = drift(world, learner, rounds, errors, longest, starts, draws)
+    found = drift(
+        world=world,
+        learner=learner,
+        rounds=rounds,
+        errors=errors,
+        longest=longest,
+        starts=starts,
+        streams=draws,
+    )
     return {
         "starts": starts,
         "errors": {name: each.tolist() for name, each in found.errors.items()},

@@ -8,13 +8,13 @@ exact arrays hold ``fractions.Fraction``; large games keep their transition as a
 
 The public names live in their modules, so that importing one costs only what it needs:
 
-- ``game.StochasticGame``, ``policy``, ``catalogue.find``, ``random_games``, ``perturb``
-- ``case.Case``, ``casefile.load_case``, ``check.check``, ``divergence.measure``
-- ``evaluation.real_return``, ``model_return``, ``branched_return``; ``simulate.simulate``
-- ``certificate.refutation``, ``verify``, ``search.evolve``, ``audit.run_audit``
-- ``stage_game``, ``equilibria.selected``, ``matrix_games.solve_matrix``, ``nash_values.solve``,
-  ``exploitability.exploitability``, ``gamefile.load_game``
-- ``soft_q.solve``, ``soft_models``, ``soft_agents``, ``soft_nash``, ``soft_limit``, ``verify_soft``
-- ``nash_q.nash_q``, ``nash_q_grid``, ``nash_q_record``; ``climb``, ``climb_proof``
-- ``strategies``: Hypothesis strategies for tests of your own (needs hypothesis)
+- ``tabular.games``: ``game.StochasticGame``, ``catalogue.find``, ``files.load_game``, ``random``
+- ``tabular.cases``: ``case.Case``, ``files.load_case``, ``check.check``, ``errors.measure``,
+  ``returns.real_return``, ``monte_carlo.simulate``, ``strategies`` (needs hypothesis)
+- ``tabular.equilibria``: ``stage_equilibria.selected``, ``zero_sum_stage.solve_matrix``,
+  ``nash_value_iteration.solve``, ``exploitability.exploitability``, ``logit_branch.logit_values``
+- ``tabular.nash_q``: ``learning.nash_q``; ``tabular.soft_q``: ``one_agent.solve``,
+  ``all_agents.simultaneous_iteration``
+- ``tabular.search``: ``refute.refute``, ``evolution.evolve``; ``tabular.certificates``:
+  ``build.refutation``, for ``tabular.verify``; ``tabular.audit``: ``run.run_audit``
 """

@@ -66,9 +66,7 @@ def solve(matrix, right, gamma):  # v with v = right + γ matrix v, by Gauss–J
     return [row[-1] for row in rows]
 
 
-def supremum(
-    initial, matrix, error, proof
-):  # of d₀Pᵗe, and if it is reached; tabular/cases/time_suprema.py
+def supremum(initial, matrix, error, proof):  # of d₀Pᵗe, and if it is reached: time_suprema.py
     d, ahead, best, seen = initial, error, Fraction(0), []
     for _ in range(proof["t"]):
         best, seen, ahead = max(best, dot(d, error)), [*seen, d], [dot(p, ahead) for p in matrix]

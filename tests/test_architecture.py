@@ -57,10 +57,48 @@ def test_import_contracts_hold() -> None:
 def test_no_code_comes_from_data(path: Path) -> None:
     module = tree(path)
     assert not {"pickle", "marshal", "shelve", "dill", "cloudpickle"} & set(imports(module))
+    assert "unittest" not in set(imports(module))
     names = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
     assert not {"eval", "exec", "compile", "__import__"} & names
     keywords = {node.arg for node in ast.walk(module) if isinstance(node, ast.keyword)}
     assert "allow_pickle" not in keywords
+
+
+def test_constructors_are_called_by_keyword() -> None:
+    """With more than four arguments nobody sees which is which."""
+    modules = {path: tree(path) for path in SOURCES}
+    classes = {
+        node.name
+        for module in modules.values()
+        for node in ast.walk(module)
+        if isinstance(node, ast.ClassDef)
+    }
+    assert [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node.func)}"
+        for path, module in modules.items()
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call)
+        and len(node.args) > 4
+        and ast.unparse(node.func).rpartition(".")[2] in classes
+    ] == []
+
+
+def test_modules_that_are_named_are_there() -> None:
+    """In docstrings, comments, messages and guides: bounds.x.y is a module, or a name in one."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in SOURCES
+    }
+    missing = []
+    for path in (*SOURCES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(r"\b(?<![./])(?:bounds|tabular|deep)(?:\.[A-Za-z_]\w*)+", text):
+            module, rest = name, ""
+            while module not in modules:
+                module, _, rest = module.rpartition(".")
+            if not re.search(rf"\b{rest}\b", modules[module].read_text(encoding="utf-8")):
+                missing.append(f"{path.relative_to(ROOT)}: {name}")
+    assert missing == []
 
 
 def test_no_test_imports_from_another_test() -> None:
@@ -106,3 +144,12 @@ def test_the_citation_names_this_version() -> None:
     assert re.findall(r"^version: (\S+)$", citation, re.MULTILINE) == [
         PYPROJECT["project"]["version"]
     ]
+
+
+def test_folders_are_small_and_say_what_they_are_for() -> None:
+    folders = {path.parent for path in SOURCES}
+    for folder in folders:
+        # the room's own file says what it is for and is not counted
+        files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(files) <= 15, folder
+        assert ast.get_docstring(tree(folder / "__init__.py")), folder

@@ -7,17 +7,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from bounds.commands.planning import Allocate, Plan, run_allocate, run_plan
 from bounds.commands.setting import Setting, setting_profile
 from bounds.formula.bound import Bound
+from bounds.formula.symbols import SYMBOLS
 from bounds.formula.tree import formula_text
 from bounds.library.published import BOUNDS, find
 from bounds.shared.command_line import run
-from bounds.shared.numbers import InputError, decimal_text
+from bounds.shared.numbers import InputError, Operand, decimal_text
+from bounds.shared.text_table import aligned
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,7 @@ def _list(command: List) -> None:
     rows = [
         (b.name, b.about, b.convention, formula_text(b) or "a sum; see its source") for b in BOUNDS
     ]
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    for row in rows:
-        print("  ".join(text.ljust(w) for text, w in zip(row, [*widths, 0], strict=True)).rstrip())
+    print(aligned(rows))
 
 
 def _described(bound: Bound) -> dict[str, object]:
@@ -133,6 +133,8 @@ def _show(command: Show) -> None:
         print(f"  source:     {bound.source}")
         for hypothesis in bound.hypotheses:
             print(f"  hypothesis: {hypothesis}")
+        for name in bound.symbols:
+            print(f"  symbol:     {name}: {SYMBOLS[name].meaning}")
         formula = formula_text(bound)
         print(f"  formula:    {formula or 'a sum over a recursion, see bounds.library.coupling'}")
         if formula:
@@ -181,7 +183,7 @@ def _evaluate(command: Evaluate) -> None:
     )
 
 
-def _float(value: Any) -> float | None:
+def _float(value: Operand) -> float | None:
     """The float of a number, None where there is none."""
     try:
         return float(value)

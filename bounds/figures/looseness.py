@@ -19,7 +19,7 @@ from bounds.formula.error_profile import ErrorProfile
 from bounds.library import coupling
 from bounds.library.published import find
 from bounds.shared.figures import new_figure
-from bounds.shared.numbers import Array
+from bounds.shared.numbers import Array, Operand
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,25 @@ class NamedSetting:
 
 
 #: γ, the numbers of agents and the lengths k of the paper's experiments; errors small and large.
-SETTINGS = (
-    NamedSetting("paper scale, errors of 1/100", 0.95, 3, 0.01, 0.01, 0.01, 10),
-    NamedSetting("paper scale, larger errors", 0.95, 3, 0.05, 0.02, 0.02, 15),
-    NamedSetting("paper scale, accurate models", 0.95, 3, 0.05, 0.001, 0.001, 10),
-    NamedSetting("two agents", 0.95, 2, 0.02, 0.02, 0.02, 10),
-    NamedSetting("one agent", 0.95, 1, 0.02, 0.0, 0.02, 10),
-    NamedSetting("long horizon", 0.99, 3, 0.01, 0.01, 0.01, 15),
-    NamedSetting("short horizon, tiny errors", 0.9, 3, 0.0001, 0.0001, 0.0001, 5),
+SETTINGS = tuple(
+    NamedSetting(
+        name=name,
+        gamma=gamma,
+        n=n,
+        policy_shift=policy_shift,
+        opponent_model=opponent_model,
+        model_error=model_error,
+        k=k,
+    )
+    for name, gamma, n, policy_shift, opponent_model, model_error, k in (
+        ("paper scale, errors of 1/100", 0.95, 3, 0.01, 0.01, 0.01, 10),
+        ("paper scale, larger errors", 0.95, 3, 0.05, 0.02, 0.02, 15),
+        ("paper scale, accurate models", 0.95, 3, 0.05, 0.001, 0.001, 10),
+        ("two agents", 0.95, 2, 0.02, 0.02, 0.02, 10),
+        ("one agent", 0.95, 1, 0.02, 0.0, 0.02, 10),
+        ("long horizon", 0.99, 3, 0.01, 0.01, 0.01, 15),
+        ("short horizon, tiny errors", 0.9, 3, 0.0001, 0.0001, 0.0001, 5),
+    )
 )
 
 
@@ -70,7 +81,7 @@ class Row:
     looseness: float
 
 
-def reference(bound: Bound, profile: ErrorProfile) -> Any:
+def reference(bound: Bound, profile: ErrorProfile) -> Operand:
     """The coupling bound to compare ``bound`` with, as a fraction of the trivial one."""
     if bound.value is not None:  # a coupling bound itself
         return bound.evaluate(profile) / bound.largest(profile)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from bounds.formula.bound import Bound
 from bounds.formula.error_profile import ErrorProfile
 from bounds.library.published import BOUNDS, find
 from bounds.shared.figures import curve, new_figure, save
-from bounds.shared.numbers import Array, InputError, in_range, parse_number, whole
+from bounds.shared.numbers import Array, InputError, Operand, in_range, parse_number, whole
 
 #: What the axis of each quantity is called, and its default range.
 AXES = {
@@ -66,8 +65,8 @@ def _named(name: str, over: str) -> list[Bound]:
 
 def _axis(over: str, start: str | None, stop: str | None) -> Array:
     _, low, high = AXES[over]
-    first: Any = low if start is None else parse_number(start, "--start")
-    last: Any = high if stop is None else parse_number(stop, "--stop")
+    first: Operand = low if start is None else parse_number(start, "--start")
+    last: Operand = high if stop is None else parse_number(stop, "--stop")
     if over == "k":
         first, last = whole("--start", first), whole("--stop", last, 0, 100_000)
     else:

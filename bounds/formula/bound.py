@@ -9,7 +9,9 @@ Conventions. With η = E Σ_{t≥0} γᵗ R(s_t, a_t), a bound C
 - in the ``unnormalised`` convention claims |η − η_model| ≤ C,
 - in the ``normalised`` convention claims (1 − γ)|η − η_model| ≤ C.
 
-The paper starts its sum at t = 1, which multiplies every discrepancy by γ ≤ 1.
+The paper starts its sum at t = 1, which multiplies every discrepancy by γ ≤ 1. Values, checks and
+verdicts are about the return from t = 0 throughout; ``Bound.first_t`` says from which time the
+return of the bound's source counts, and a certificate against the bound is made for that one.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import numpy as np
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.symbols import About, read, sympy_symbol
-from bounds.shared.numbers import InputError
+from bounds.shared.numbers import InputError, Operand
 
 if TYPE_CHECKING:
     import sympy
@@ -51,6 +53,8 @@ class Bound:
     value: how a profile is evaluated where the formula alone does not say it (opponent-wise
         lengths of the coupling bounds); None: the formula.
     exact_opponents: the bound has no opponent models and applies only where all are exact.
+    first_t: the time from which the return of its source counts, 0 or 1 (see the module).
+    claim: what the ledger calls the claim that the bound holds; None: by the bound's name.
     """
 
     name: str
@@ -59,9 +63,11 @@ class Bound:
     source: str
     hypotheses: tuple[str, ...]
     valid: bool
-    formula: Callable[..., Any]
-    value: Callable[[ErrorProfile], Any] | None = None
+    formula: Callable[..., Operand]
+    value: Callable[[ErrorProfile], Operand] | None = None
     exact_opponents: bool = False
+    first_t: Literal[0, 1] = 0
+    claim: str | None = None
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
@@ -73,7 +79,7 @@ class Bound:
         """Whether the right-hand side is a sum over a recursion, not one expression."""
         return self.value is not None and not self.symbols
 
-    def evaluate(self, profile: ErrorProfile) -> Any:
+    def evaluate(self, profile: ErrorProfile) -> Operand:
         """The right-hand side at ``profile``: a Fraction if every number that enters is exact.
 
         Arrays in the profile broadcast. Raises ``InputError`` where an error that the bound needs
@@ -83,7 +89,7 @@ class Bound:
             return self.value(profile)
         return self(**{name: read(name, profile, self.about) for name in self.symbols})
 
-    def __call__(self, **values: Any) -> Any:
+    def __call__(self, **values: Operand) -> Operand:
         """The formula at ``values``, one keyword a symbol, broadcasting arrays against scalars.
 
         Large arrays are evaluated block by block, so that temporaries stay in the cache. Values are
@@ -119,16 +125,16 @@ class Bound:
             names[sympy_symbol("eps_m")] = r"\epsilon'_m"
         return str(sympy.latex(self.expression, symbol_names=names))
 
-    def largest(self, profile: ErrorProfile) -> Any:
+    def largest(self, profile: ErrorProfile) -> Operand:
         """The largest discrepancy that any two returns can have in this convention."""
         return self.largest_of(profile.span, profile.gamma)
 
-    def largest_of(self, span: Any, gamma: Any) -> Any:
+    def largest_of(self, span: Operand, gamma: Operand) -> Operand:
         """span/(1 − γ), or span in the normalised convention."""
         return span if self.convention == "normalised" else span / (1 - gamma)
 
 
-def _inexact(value: Any) -> Any:
+def _inexact(value: Operand) -> Operand:
     """Floats and wide integers: what NumPy computes with in full speed and without wrapping."""
     if isinstance(value, np.ndarray):
         return value.astype(np.int64 if value.dtype.kind in "iu" else float, copy=False)
@@ -136,8 +142,10 @@ def _inexact(value: Any) -> Any:
 
 
 def _by_blocks(
-    formula: Callable[..., Any], values: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]
-) -> Any:
+    formula: Callable[..., Operand],
+    values: dict[str, Operand],
+    arrays: dict[str, np.ndarray[Operand, Operand]],
+) -> Operand:
     scalars = {name: v for name, v in values.items() if name not in arrays}
     names = list(arrays)
     operands: Any = [*arrays.values(), None]

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import InputError, in_range, is_exact, shown, whole
+from bounds.shared.numbers import InputError, Operand, in_range, is_exact, shown, whole
 
 _SCALARS = (
     "gamma",
@@ -37,7 +37,7 @@ _SCALARS = (
 )
 
 
-def _inexact(field: str, value: Any) -> Any:
+def _inexact(field: str, value: Operand) -> Operand:
     try:
         return float(value) if is_exact(value) else value
     except OverflowError:
@@ -67,20 +67,20 @@ class ErrorProfile:
     Raises ``InputError`` naming the field and the value for anything outside these ranges.
     """
 
-    gamma: Any
-    policy_shift: tuple[Any, ...]
-    opponent_model: tuple[Any, ...] = ()
-    model_data: Any = None
-    model_current: Any = None
-    model_sup: Any = None
-    k: Any = None
-    opponent_lengths: tuple[Any, ...] | None = None
-    r_max: Any = 1
-    span: Any = None
-    joint_policy_shift: Any = None
+    gamma: Operand
+    policy_shift: tuple[Operand, ...]
+    opponent_model: tuple[Operand, ...] = ()
+    model_data: Operand = None
+    model_current: Operand = None
+    model_sup: Operand = None
+    k: Operand = None
+    opponent_lengths: tuple[Operand, ...] | None = None
+    r_max: Operand = 1
+    span: Operand = None
+    joint_policy_shift: Operand = None
 
     def __post_init__(self) -> None:
-        def keep(field: str, value: Any) -> None:
+        def keep(field: str, value: Operand) -> None:
             object.__setattr__(self, field, value)
 
         keep("gamma", in_range("gamma", self.gamma, 0, 1, open_high=True))
@@ -117,7 +117,7 @@ class ErrorProfile:
             for field in ("policy_shift", "opponent_model"):
                 keep(field, tuple(_inexact(field, v) for v in getattr(self, field)))
 
-    def _numbers(self) -> list[Any]:
+    def _numbers(self) -> list[Operand]:
         scalars = [getattr(self, field) for field in (*_SCALARS, "k")]
         return [*scalars, *self.policy_shift, *self.opponent_model, *(self.opponent_lengths or ())]
 
@@ -145,7 +145,7 @@ class ErrorProfile:
         """Number of agents."""
         return len(self.policy_shift)
 
-    def with_(self, **changes: Any) -> ErrorProfile:
+    def with_(self, **changes: Operand) -> ErrorProfile:
         """A copy with some fields replaced, validated again.
 
         A span that is 2 r_max, as it is where none was given, follows a new r_max.
@@ -154,7 +154,7 @@ class ErrorProfile:
             changes = {"span": None, **changes}
         return replace(self, **changes)
 
-    def require(self, field: str, needed_by: str) -> Any:
+    def require(self, field: str, needed_by: str) -> Operand:
         """The value of ``field``; ``InputError`` naming ``needed_by`` where it is unknown."""
         value = getattr(self, field)
         if value is None:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Callable
 from difflib import get_close_matches
 from fractions import Fraction
-from typing import Any
+from typing import TypeGuard
 
 from bounds.formula.bound import Bound, Convention
 from bounds.formula.operations import FUNCTIONS, apply
 from bounds.formula.symbols import About
-from bounds.shared.numbers import MAX_NUMBER_LENGTH, InputError, parse_number, shown
+from bounds.formula.tree import Node
+from bounds.shared.numbers import MAX_NUMBER_LENGTH, InputError, Operand, parse_number, shown
 
 #: Longest text that is read, in characters; most operations in it; deepest nesting.
 MAX_TEXT = 10_000
@@ -50,7 +52,7 @@ _OPERATIONS: dict[type[ast.operator], str] = {
 }
 
 
-def parse(text: str) -> Any:
+def parse(text: str) -> Node:
     """The tree of ``text``: a name, a number's text, or [operation, operand, …] as nested lists.
 
     Raises ``InputError`` with the part that cannot be used and what to write instead.
@@ -79,11 +81,11 @@ def parse(text: str) -> Any:
     return _node(body, line, 0)
 
 
-def _node(node: ast.expr, text: str, depth: int) -> Any:
+def _node(node: ast.expr, text: str, depth: int) -> Node:
     if depth > MAX_DEPTH:
         raise InputError(f"the expression is nested more than {MAX_DEPTH} deep; simplify it")
 
-    def inner(part: ast.expr) -> Any:
+    def inner(part: ast.expr) -> Node:
         return _node(part, text, depth + 1)
 
     source = text[node.col_offset : node.end_col_offset]
@@ -134,7 +136,7 @@ def _name(name: str) -> str:
     return name
 
 
-def _call(node: ast.Call, inner: Any, source: str) -> Any:
+def _call(node: ast.Call, inner: Callable[[ast.expr], Node], source: str) -> Node:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name not in (*FUNCTIONS, "min", "max") or node.keywords:
         raise InputError(
@@ -151,11 +153,11 @@ def _call(node: ast.Call, inner: Any, source: str) -> Any:
     return tree
 
 
-def _is_number(node: Any) -> bool:
+def _is_number(node: Node) -> TypeGuard[str]:
     return isinstance(node, str) and not node.isidentifier()
 
 
-def _check_power(base: Any, exponent: Any, source: str) -> None:
+def _check_power(base: Node, exponent: Node, source: str) -> None:
     """Refuse towers (a power in an exponent) and exponents beyond ``MAX_EXPONENT``."""
     parts = [exponent]
     while parts:
@@ -172,14 +174,14 @@ def _check_power(base: Any, exponent: Any, source: str) -> None:
         raise InputError(f"{shown(source)}: a power of a number beyond {MAX_EXPONENT}")
 
 
-def names_in(node: Any) -> tuple[str, ...]:
+def names_in(node: Node) -> tuple[str, ...]:
     """The names in a tree, each once, in order of appearance."""
     if isinstance(node, list):
         return tuple(dict.fromkeys(name for part in node[1:] for name in names_in(part)))
     return () if _is_number(node) else (node,)
 
 
-def evaluate(node: Any, values: dict[str, Any]) -> Any:
+def evaluate(node: Node, values: dict[str, Operand]) -> Operand:
     """The value of a tree; ``values`` maps names to operands (``bounds.formula.operations``)."""
     if isinstance(node, list):
         return apply(node[0], *(evaluate(part, values) for part in node[1:]))
@@ -196,7 +198,7 @@ def written_bound(text: str, about: About, convention: Convention, name: str = "
     if about == "model" and "k" in used:
         raise InputError("k: the model return is not branched; take --about branched, or leave k")
 
-    def formula(**values: Any) -> Any:
+    def formula(**values: Operand) -> Operand:
         return evaluate(tree, values)
 
     parameters = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in used]

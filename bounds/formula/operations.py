@@ -12,21 +12,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import InputError, is_exact
+from bounds.shared.numbers import InputError, Operand, is_exact
 
-#: Operations of two operands, and functions of one.
-BINARY = ("+", "-", "*", "/", "**", "min", "max")
+#: The functions of one operand.
 FUNCTIONS = ("exp", "log", "sqrt")
 #: Bits that a power of exact numbers may have.
 MAX_BITS = 2_000_000
 
 
-def apply(name: str, *operands: Any) -> Any:
-    """The operation ``name`` (of ``BINARY`` or ``FUNCTIONS``) on its operands."""
+def apply(name: str, *operands: Operand) -> Operand:
+    """The operation ``name``: one of + - * / ** min max, or of ``FUNCTIONS``."""
     for x in operands:
         if hasattr(x, "applied"):
             return x.applied(name, operands)
@@ -39,18 +37,18 @@ def apply(name: str, *operands: Any) -> Any:
     return float(value) if np.ndim(value) == 0 else value
 
 
-def _real(x: Any) -> Any:
+def _real(x: Operand) -> Operand:
     try:
         return np.asarray(x, dtype=float)
     except OverflowError:
         return np.asarray(math.copysign(math.inf, x))
 
 
-def _quotient(x: Fraction, y: Fraction) -> Any:
+def _quotient(x: Fraction, y: Fraction) -> Operand:
     return x / y if y else math.nan
 
 
-def _power(x: Fraction, y: Fraction) -> Any:
+def _power(x: Fraction, y: Fraction) -> Operand:
     if y.denominator != 1:
         return _exact_root(x) if y == Fraction(1, 2) else _float_power(x, y)
     exponent = y.numerator
@@ -69,7 +67,7 @@ def _float_power(x: Fraction, y: Fraction) -> float:
         return math.nan if x < 0 or (x == 0 and y < 0) else math.inf
 
 
-def _exact_root(x: Fraction) -> Any:
+def _exact_root(x: Fraction) -> Operand:
     if x < 0:
         return math.nan
     top, bottom = math.isqrt(x.numerator), math.isqrt(x.denominator)
@@ -78,27 +76,27 @@ def _exact_root(x: Fraction) -> Any:
     return math.sqrt(x)
 
 
-def _exponential(x: Fraction) -> Any:
+def _exponential(x: Fraction) -> Operand:
     try:
         return math.exp(x) if x else Fraction(1)
     except OverflowError:
         return math.inf
 
 
-def _logarithm(x: Fraction) -> Any:
+def _logarithm(x: Fraction) -> Operand:
     if x <= 0:
         return math.nan
     return Fraction(0) if x == 1 else math.log(x.numerator) - math.log(x.denominator)
 
 
-_ARITHMETIC: dict[str, Callable[..., Any]] = {
+_ARITHMETIC: dict[str, Callable[..., Operand]] = {
     "+": lambda x, y: x + y,
     "-": lambda x, y: x - y,
     "*": lambda x, y: x * y,
     "/": lambda x, y: x / y,
     "**": lambda x, y: x**y,
 }
-_EXACT: dict[str, Callable[..., Any]] = {
+_EXACT: dict[str, Callable[..., Operand]] = {
     **_ARITHMETIC,
     "/": _quotient,
     "**": _power,
@@ -108,7 +106,7 @@ _EXACT: dict[str, Callable[..., Any]] = {
     "log": _logarithm,
     "sqrt": _exact_root,
 }
-_FLOAT: dict[str, Callable[..., Any]] = {
+_FLOAT: dict[str, Callable[..., Operand]] = {
     "+": np.add,
     "-": np.subtract,
     "*": np.multiply,
@@ -123,7 +121,7 @@ _FLOAT: dict[str, Callable[..., Any]] = {
 }
 
 
-def _symbolic(name: str, operands: tuple[Any, ...]) -> Any:
+def _symbolic(name: str, operands: tuple[Operand, ...]) -> Operand:
     import sympy
 
     plain = [sympy.Rational(x) if isinstance(x, Fraction) else x for x in operands]

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.operations import apply
-from bounds.shared.numbers import InputError
+from bounds.shared.numbers import InputError, Operand
 
 if TYPE_CHECKING:
     import sympy
@@ -29,37 +29,37 @@ class Symbol:
     name: str
     latex: str
     meaning: str
-    read: Callable[[ErrorProfile, About], Any]
+    read: Callable[[ErrorProfile, About], Operand]
 
 
-def total(values: tuple[Any, ...]) -> Any:
+def total(values: tuple[Operand, ...]) -> Operand:
     """Σ values; 0 for none."""
     return sum(values[1:], values[0]) if values else 0
 
 
-def largest(values: tuple[Any, ...]) -> Any:
+def largest(values: tuple[Operand, ...]) -> Operand:
     """max values; 0 for none."""
     return reduce(lambda x, y: apply("max", x, y), values, 0)
 
 
-def survival(values: tuple[Any, ...]) -> Any:
+def survival(values: tuple[Operand, ...]) -> Operand:
     """Π (1 − value); 1 for none."""
     return reduce(lambda product, e: product * (1 - e), values, 1)
 
 
-def joint_policy_shift(profile: ErrorProfile) -> Any:
+def joint_policy_shift(profile: ErrorProfile) -> Operand:
     """max_s D_TV(π‖π_D) of the joint policies: measured, or else at most 1 − Π(1 − ε_π)."""
     if profile.joint_policy_shift is not None:
         return profile.joint_policy_shift
     return 1 - survival(profile.policy_shift)
 
 
-def _expected(profile: ErrorProfile, about: About) -> Any:
+def _expected(profile: ErrorProfile, about: About) -> Operand:
     field = "model_data" if about == "model" else "model_current"
     return profile.require(field, f"a bound about the {about} return")
 
 
-def _branch_length(profile: ErrorProfile, about: About) -> Any:
+def _branch_length(profile: ErrorProfile, about: About) -> Operand:
     return profile.require("k", "a bound about the branched return")
 
 
@@ -140,14 +140,14 @@ SYMBOLS: dict[str, Symbol] = {
 }  # fmt: skip
 
 
-def lengths(profile: ErrorProfile, about: About = "branched") -> tuple[Any, ...]:
+def lengths(profile: ErrorProfile, about: About = "branched") -> tuple[Operand, ...]:
     """nⱼ of every opponent: the profile's, or k for all."""
     if profile.opponent_lengths is not None:
         return profile.opponent_lengths
     return (_branch_length(profile, about),) * (profile.n - 1)
 
 
-def read(name: str, profile: ErrorProfile, about: About) -> Any:
+def read(name: str, profile: ErrorProfile, about: About) -> Operand:
     """The value of symbol ``name`` in ``profile``, for a bound about ``about``."""
     if name not in SYMBOLS:
         raise InputError(f"{name}: not a symbol of a bound; one of {', '.join(SYMBOLS)}")

@@ -9,52 +9,56 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 from bounds.formula.bound import Bound
+from bounds.shared.numbers import Operand
+
+#: A tree: a name or a number's text, or [operation, tree, …], ready for JSON.
+Node: TypeAlias = str | list[Any]
 
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 3}
 
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """One operand: a name, a number's text, or [operation, left, right] as nested lists."""
+    """One operand of a formula, by its tree."""
 
-    node: Any
+    node: Node
 
-    def __add__(self, other: Any) -> Tree:
+    def __add__(self, other: Operand) -> Tree:
         return Tree(["+", self.node, _node(other)])
 
-    def __radd__(self, other: Any) -> Tree:
+    def __radd__(self, other: Operand) -> Tree:
         return Tree(["+", _node(other), self.node])
 
-    def __sub__(self, other: Any) -> Tree:
+    def __sub__(self, other: Operand) -> Tree:
         return Tree(["-", self.node, _node(other)])
 
-    def __rsub__(self, other: Any) -> Tree:
+    def __rsub__(self, other: Operand) -> Tree:
         return Tree(["-", _node(other), self.node])
 
-    def __mul__(self, other: Any) -> Tree:
+    def __mul__(self, other: Operand) -> Tree:
         return Tree(["*", self.node, _node(other)])
 
-    def __rmul__(self, other: Any) -> Tree:
+    def __rmul__(self, other: Operand) -> Tree:
         return Tree(["*", _node(other), self.node])
 
-    def __truediv__(self, other: Any) -> Tree:
+    def __truediv__(self, other: Operand) -> Tree:
         return Tree(["/", self.node, _node(other)])
 
-    def __rtruediv__(self, other: Any) -> Tree:
+    def __rtruediv__(self, other: Operand) -> Tree:
         return Tree(["/", _node(other), self.node])
 
-    def __pow__(self, other: Any) -> Tree:
+    def __pow__(self, other: Operand) -> Tree:
         return Tree(["**", self.node, _node(other)])
 
-    def applied(self, name: str, operands: tuple[Any, ...]) -> Tree:
+    def applied(self, name: str, operands: tuple[Operand, ...]) -> Tree:
         """The operation ``name`` of ``bounds.formula.operations``, recorded."""
         return Tree([name, *map(_node, operands)])
 
 
-def _node(value: Any) -> Any:
+def _node(value: Operand) -> Node:
     if isinstance(value, Tree):
         return value.node
     if isinstance(value, int | Fraction):
@@ -62,12 +66,12 @@ def _node(value: Any) -> Any:
     raise TypeError(f"{value!r} cannot be part of a formula")
 
 
-def tree(bound: Bound) -> Any:
+def tree(bound: Bound) -> Node:
     """The right-hand side of ``bound`` as nested lists, ready for JSON."""
     return _node(bound.formula(**{name: Tree(name) for name in bound.symbols}))
 
 
-def text(node: Any, outer: int = 0) -> str:
+def text(node: Node, outer: int = 0) -> str:
     """A tree as arithmetic text, with the parentheses that it needs."""
     if not isinstance(node, list):
         level = 1 if node.startswith("-") else 2 if "/" in node else 4

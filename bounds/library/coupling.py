@@ -15,7 +15,7 @@ With opponent-wise lengths nⱼ, model step l (l = 1 is the first action after t
 c_l = Π_{j: l ≤ nⱼ or nⱼ = k} (1 − ε_π̂ʲ) in place of c̄, and the reward at time t uses
 c_{min(t,k)+1}. Everything is summed in closed form: the factors are constant between the nⱼ.
 
-Every form is attained by exact games (``tabular.extremal.latch_and_lanes*``), the expected one,
+Every form is attained by exact games (``tabular.extremal``), the expected one,
 branched, where all nⱼ = k; with other lengths its supremum may be a little less
 (``tabular.extremal.lengths_upper_bound``). As functions of k neither sup nor expected has an inner
 minimum (``bounds.proofs.rollout_length``). The joint policies' total variations may stand for the
@@ -35,13 +35,12 @@ import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.symbols import lengths, survival
-from bounds.shared.numbers import exact, is_exact
+from bounds.shared.numbers import Operand, exact, is_exact
 
 #: Steps after which exact sums stop and count the rest as lost (see the module).
 MAX_STEPS = 10_000
@@ -49,7 +48,7 @@ MAX_STEPS = 10_000
 MAX_BITS = 200_000
 
 
-def sup(profile: ErrorProfile, branched: bool) -> Any:
+def sup(profile: ErrorProfile, branched: bool) -> Operand:
     """``coupling-sup``: model error as ε_sup = max_{s,a} D_TV(T‖T̂)."""
     error = profile.require("model_sup", "coupling-sup")
     if branched and _uneven(profile):
@@ -57,7 +56,7 @@ def sup(profile: ErrorProfile, branched: bool) -> Any:
     return _bound(profile, branched, keep=1 - error, lose=0 * error)
 
 
-def expected(profile: ErrorProfile, branched: bool) -> Any:
+def expected(profile: ErrorProfile, branched: bool) -> Operand:
     """``coupling-expected``: model error as ε′_m = max_t E_{π,T} D_TV(T‖T̂)."""
     error = profile.require("model_current", "coupling-expected")
     if branched and _uneven(profile):
@@ -65,7 +64,7 @@ def expected(profile: ErrorProfile, branched: bool) -> Any:
     return _bound(profile, branched, keep=1, lose=error)
 
 
-def data(profile: ErrorProfile) -> Any:
+def data(profile: ErrorProfile) -> Operand:
     """``coupling-data``: Theorem 1's hypothesis, ε_m = max_t E_{π_D,T} D_TV(T‖T̂); unbranched."""
     gamma = exact(profile.gamma)
     kappa = (1 - profile.policy_shift[0]) * reduce(
@@ -78,7 +77,7 @@ def data(profile: ErrorProfile) -> Any:
     return profile.span * positive(1 / (1 - gamma) - survival(profile.opponent_model) * together)
 
 
-def _bound(profile: ErrorProfile, branched: bool, keep: Any, lose: Any) -> Any:
+def _bound(profile: ErrorProfile, branched: bool, keep: Operand, lose: Operand) -> Operand:
     """span Σ γᵗ (1 − c x_t) with model steps x ← (keep · c · x − lose)⁺."""
     gamma = exact(profile.gamma)
     c_bar = survival(profile.opponent_model)
@@ -88,11 +87,11 @@ def _bound(profile: ErrorProfile, branched: bool, keep: Any, lose: Any) -> Any:
     k = profile.require("k", "a bound about the branched return")
     k = k.numerator if isinstance(k, Fraction) else k
     # whole numbers, not Fractions, to start from: arrays of floats must stay arrays of floats
-    total: Any = 0
-    mass: Any = 1  # coupled mass at the start of the segment
-    product: Any = 1  # x_k = (product · x_0 − loss)⁺, the model steps as one map
-    loss: Any = 0
-    start: Any = 0
+    total: Operand = 0
+    mass: Operand = 1  # coupled mass at the start of the segment
+    product: Operand = 1  # x_k = (product · x_0 − loss)⁺, the model steps as one map
+    loss: Operand = 0
+    start: Operand = 0
     for c, length in _segments(profile, k):
         step = keep * c
         part, mass = decay(mass, step, lose, gamma, length)
@@ -116,7 +115,7 @@ def _uneven(profile: ErrorProfile) -> bool:
     return lengths_ is not None and any(np.ndim(v) > 0 for v in (profile.k, *lengths_))
 
 
-def _entrywise(profile: ErrorProfile, evaluate: Callable[[ErrorProfile], float]) -> Any:
+def _entrywise(profile: ErrorProfile, evaluate: Callable[[ErrorProfile], float]) -> Operand:
     """``evaluate`` for every entry of the arrays in ``profile``, one at a time."""
     scalars = ("gamma", "model_data", "model_current", "model_sup", "k", "r_max", "span")
     fields = {name: getattr(profile, name) for name in (*scalars, "joint_policy_shift")}
@@ -129,7 +128,7 @@ def _entrywise(profile: ErrorProfile, evaluate: Callable[[ErrorProfile], float])
     out = np.empty(shape)
     for index in np.ndindex(shape):
 
-        def entry(value: Any, at: tuple[int, ...] = index) -> Any:
+        def entry(value: Operand, at: tuple[int, ...] = index) -> Operand:
             return value if np.ndim(value) == 0 else np.broadcast_to(value, shape)[at].item()
 
         one = {name: entry(value) for name, value in fields.items()}
@@ -138,12 +137,12 @@ def _entrywise(profile: ErrorProfile, evaluate: Callable[[ErrorProfile], float])
     return out
 
 
-def _all(length: Any, k: Any) -> bool:
+def _all(length: Operand, k: Operand) -> bool:
     """Whether an opponent's model plays throughout (nⱼ = k)."""
     return bool(np.all(length == k))
 
 
-def _segments(profile: ErrorProfile, k: Any) -> Iterator[tuple[Any, Any]]:
+def _segments(profile: ErrorProfile, k: Operand) -> Iterator[tuple[Operand, Operand]]:
     """(c_l, number of steps) for the stretches of 1..k over which c_l is constant."""
     chosen = lengths(profile)
     if all(_all(n, k) for n in chosen):
@@ -164,7 +163,9 @@ def _segments(profile: ErrorProfile, k: Any) -> Iterator[tuple[Any, Any]]:
         start = stop
 
 
-def decay(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[Any, Any]:
+def decay(
+    x: Operand, c: Operand, loss: Operand, gamma: Operand, length: Operand
+) -> tuple[Operand, Operand]:
     """(Σ_{t<length} γᵗ x_t, x_length) for x_0 = x, x_{t+1} = (c x_t − loss)⁺; length may be inf.
 
     With T = min(length, first t with x_t = 0) the recursion summed over t < T gives
@@ -188,7 +189,9 @@ def decay(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[Any, Any]
         return _scalar(np.where(length > 0, total, 0)), _scalar(np.where(length > 0, end, x))
 
 
-def _decay_exact(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[Any, Any]:
+def _decay_exact(
+    x: Operand, c: Operand, loss: Operand, gamma: Operand, length: Operand
+) -> tuple[Operand, Operand]:
     if length == 0 or x == 0:
         return Fraction(0), x
     most = _most_steps(c, loss, gamma) if length == math.inf else length
@@ -203,18 +206,18 @@ def _decay_exact(x: Any, c: Any, loss: Any, gamma: Any, length: Any) -> tuple[An
     return total, positive(c * last - loss) if steps == length else Fraction(0)
 
 
-def _never_used_up(x: Any, c: Any, loss: Any, gamma: Any) -> Any:
+def _never_used_up(x: Operand, c: Operand, loss: Operand, gamma: Operand) -> Operand:
     """Σ γᵗ x_t for x_0 = x, x_{t+1} = c x_t − loss without the positive part; at least 0."""
     return positive((x - loss * gamma / (1 - gamma)) / (1 - gamma * c))
 
 
-def _most_steps(*numbers: Any) -> int:
+def _most_steps(*numbers: Operand) -> int:
     """How many steps an exact sum with these factors may have."""
     bits = sum(x.numerator.bit_length() + x.denominator.bit_length() for x in numbers)
     return max(1, min(MAX_STEPS, int(MAX_BITS // bits)))
 
 
-def _first_zero(x: Any, c: Any, loss: Any, most: int) -> int | None:
+def _first_zero(x: Operand, c: Operand, loss: Operand, most: int) -> int | None:
     """The first t in 1..most with x_t = 0, or None: c^t (x (1 − c) + loss) ≤ loss."""
     if c == 1:
         t = math.ceil(Fraction(x) / loss)
@@ -240,7 +243,7 @@ def _first_below(c: Fraction, level: Fraction, most: int) -> int | None:
     return high
 
 
-def decay_from_data(product: Any, q: Any, loss: Any, gamma: Any) -> Any:
+def decay_from_data(product: Operand, q: Operand, loss: Operand, gamma: Operand) -> Operand:
     """Σ_{m≥0} γᵐ (product · qᵐ − loss)⁺: the branch point moves on under the data policies."""
     if all(map(is_exact, (product, q, loss, gamma))):
         if product <= loss:
@@ -251,7 +254,7 @@ def decay_from_data(product: Any, q: Any, loss: Any, gamma: Any) -> Any:
             found = _first_below(Fraction(q), level, _most_steps(q, gamma))
         if found is None:  # never used up, or beyond reach: without the positive part
             return positive(product / (1 - gamma * q) - Fraction(loss) / (1 - gamma))
-        steps: Any = found
+        steps: Operand = found
     else:
         product, q, loss, gamma = (np.asarray(v, dtype=float) for v in (product, q, loss, gamma))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -263,7 +266,7 @@ def decay_from_data(product: Any, q: Any, loss: Any, gamma: Any) -> Any:
     return total if is_exact(total) else _scalar(np.where(product > loss, total, 0))
 
 
-def _power_and_sum(c: Any, n: Any) -> tuple[Any, Any]:
+def _power_and_sum(c: Operand, n: Operand) -> tuple[Operand, Operand]:
     """(cⁿ, 1 + c + … + c^{n−1}), without cancellation where c is close to 1."""
     if is_exact(c) and not isinstance(n, np.ndarray):
         power = Fraction(c) ** n
@@ -275,10 +278,10 @@ def _power_and_sum(c: Any, n: Any) -> tuple[Any, Any]:
     return c**n, np.where(n == 0, 0, np.where(c == 0, 1, series))
 
 
-def positive(x: Any) -> Any:
+def positive(x: Operand) -> Operand:
     """max(x, 0), for exact numbers, floats (whose rounding may leave −10⁻¹⁶) and arrays."""
     return max(x, Fraction(0)) if is_exact(x) else _scalar(np.fmax(x, 0.0))
 
 
-def _scalar(x: Any) -> Any:
+def _scalar(x: Operand) -> Operand:
     return float(x) if np.ndim(x) == 0 else x

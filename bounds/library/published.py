@@ -8,13 +8,15 @@ simulation lemma. Ours: the coupling bounds (``bounds.library.coupling``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any
 
 from bounds.formula.bound import Bound
+from bounds.formula.error_profile import ErrorProfile
+from bounds.formula.symbols import About
 from bounds.library import coupling
-from bounds.shared.numbers import InputError, shown
+from bounds.shared.numbers import InputError, Operand, shown
 
 AORPO = "Zhang et al., IJCAI 2021"
 MBPO = "Janner et al., NeurIPS 2019"
@@ -27,62 +29,81 @@ _EXACT = "no opponent models: π̂ʲ = πʲ for every opponent"
 
 
 def theorem1(
-    gamma: Any, r_max: Any, eps_m: Any, eps_pi_ego: Any, sum_eps_pi_opp: Any, sum_eps_hat: Any
-) -> Any:
+    gamma: Operand,
+    r_max: Operand,
+    eps_m: Operand,
+    eps_pi_ego: Operand,
+    sum_eps_pi_opp: Operand,
+    sum_eps_hat: Operand,
+) -> Operand:
     """2 r_max [γ(ε_m + 2ε_πⁱ + 2Σε_πʲ + Σε_π̂ʲ)/(1−γ) + 2ε_πⁱ + 2Σε_πʲ + Σε_π̂ʲ], Eq. (2)."""
     actions = 2 * eps_pi_ego + 2 * sum_eps_pi_opp + sum_eps_hat
     return 2 * r_max * (gamma * (eps_m + actions) / (1 - gamma) + actions)
 
 
 def theorem2(
-    gamma: Any,
-    k: Any,
-    r_max: Any,
-    eps_m: Any,
-    eps_pi_ego: Any,
-    sum_eps_pi_opp: Any,
-    sum_eps_hat: Any,
-) -> Any:
+    gamma: Operand,
+    k: Operand,
+    r_max: Operand,
+    eps_m: Operand,
+    eps_pi_ego: Operand,
+    sum_eps_pi_opp: Operand,
+    sum_eps_hat: Operand,
+) -> Operand:
     """2 r_max [kε′_m + (k+1)Σε_π̂ʲ + γ^{k+1}(ε_πⁱ+Σε_πʲ) + γ^{k+1}(ε_πⁱ+Σε_πʲ)/(1−γ)], Eq. (3)."""
     shift = gamma ** (k + 1) * (eps_pi_ego + sum_eps_pi_opp)
     return 2 * r_max * (k * eps_m + (k + 1) * sum_eps_hat + shift + shift / (1 - gamma))
 
 
 def theorem2_without_third_term(
-    gamma: Any, k: Any, r_max: Any, eps_m: Any, sum_eps_pi: Any, sum_eps_hat: Any
-) -> Any:
+    gamma: Operand,
+    k: Operand,
+    r_max: Operand,
+    eps_m: Operand,
+    sum_eps_pi: Operand,
+    sum_eps_hat: Operand,
+) -> Operand:
     """2 r_max [kε′_m + (k+1)Σε_π̂ʲ + γ^{k+1}Σε_π/(1−γ)]: Eq. (3) without its third term."""
     shift = gamma ** (k + 1) * sum_eps_pi / (1 - gamma)
     return 2 * r_max * (k * eps_m + (k + 1) * sum_eps_hat + shift)
 
 
 def theorem2_opponent_wise(
-    gamma: Any, k: Any, r_max: Any, eps_m: Any, sum_eps_pi: Any, sum_n_eps_hat: Any
-) -> Any:
+    gamma: Operand,
+    k: Operand,
+    r_max: Operand,
+    eps_m: Operand,
+    sum_eps_pi: Operand,
+    sum_n_eps_hat: Operand,
+) -> Operand:
     """Eq. (3) with the opponent term Σ(nⱼ+1)ε_π̂ʲ of Section 5.1."""
     shift = gamma ** (k + 1) * sum_eps_pi
     return 2 * r_max * (k * eps_m + sum_n_eps_hat + shift + shift / (1 - gamma))
 
 
-def centralised1(gamma: Any, r_max: Any, eps_m: Any, sum_eps_pi: Any) -> Any:
+def centralised1(gamma: Operand, r_max: Operand, eps_m: Operand, sum_eps_pi: Operand) -> Operand:
     """2 r_max [γ(ε_m + 2Σε_π)/(1−γ) + 2Σε_π]: Eq. (2) without opponent models."""
     return 2 * r_max * (gamma * (eps_m + 2 * sum_eps_pi) / (1 - gamma) + 2 * sum_eps_pi)
 
 
-def centralised2(gamma: Any, k: Any, r_max: Any, eps_m: Any, sum_eps_pi: Any) -> Any:
+def centralised2(
+    gamma: Operand, k: Operand, r_max: Operand, eps_m: Operand, sum_eps_pi: Operand
+) -> Operand:
     """2 r_max [kε′_m + γ^{k+1}Σε_π + γ^{k+1}Σε_π/(1−γ)]: Eq. (3) without opponent models."""
     shift = gamma ** (k + 1) * sum_eps_pi
     return 2 * r_max * (k * eps_m + shift + shift / (1 - gamma))
 
 
-def mbpo41(gamma: Any, r_max: Any, eps_m: Any, eps_pi_joint: Any) -> Any:
+def mbpo41(gamma: Operand, r_max: Operand, eps_m: Operand, eps_pi_joint: Operand) -> Operand:
     """2γ r_max (ε_m + 2ε_π)/(1−γ)² + 4 r_max ε_π/(1−γ)."""
     return 2 * gamma * r_max * (eps_m + 2 * eps_pi_joint) / (
         1 - gamma
     ) ** 2 + 4 * r_max * eps_pi_joint / (1 - gamma)
 
 
-def mbpo42(gamma: Any, k: Any, r_max: Any, eps_m_data: Any, eps_pi_joint: Any) -> Any:
+def mbpo42(
+    gamma: Operand, k: Operand, r_max: Operand, eps_m_data: Operand, eps_pi_joint: Operand
+) -> Operand:
     """2 r_max [γ^{k+1}ε_π/(1−γ)² + (γᵏ+2)ε_π/(1−γ) + k(ε_m+2ε_π)/(1−γ)]."""
     return (
         2
@@ -95,7 +116,9 @@ def mbpo42(gamma: Any, k: Any, r_max: Any, eps_m_data: Any, eps_pi_joint: Any) -
     )
 
 
-def mbpo43(gamma: Any, k: Any, r_max: Any, eps_m: Any, eps_pi_joint: Any) -> Any:
+def mbpo43(
+    gamma: Operand, k: Operand, r_max: Operand, eps_m: Operand, eps_pi_joint: Operand
+) -> Operand:
     """2 r_max [γ^{k+1}ε_π/(1−γ)² + γᵏε_π/(1−γ) + kε′_m/(1−γ)]."""
     return (
         2
@@ -108,17 +131,19 @@ def mbpo43(gamma: Any, k: Any, r_max: Any, eps_m: Any, eps_pi_joint: Any) -> Any
     )
 
 
-def simulation_lemma(gamma: Any, r_max: Any, eps_m_sup: Any) -> Any:
+def simulation_lemma(gamma: Operand, r_max: Operand, eps_m_sup: Operand) -> Operand:
     """2γ r_max ε_sup/(1−γ)²."""
     return 2 * gamma * r_max * eps_m_sup / (1 - gamma) ** 2
 
 
-def coupling_sup_model(gamma: Any, span: Any, c_bar: Any, rho: Any) -> Any:
+def coupling_sup_model(gamma: Operand, span: Operand, c_bar: Operand, rho: Operand) -> Operand:
     """span [1/(1−γ) − c̄/(1−γρ)]."""
     return span * (1 / (1 - gamma) - c_bar / (1 - gamma * rho))
 
 
-def coupling_sup_branched(gamma: Any, k: Any, span: Any, c_bar: Any, rho: Any, q: Any) -> Any:
+def coupling_sup_branched(
+    gamma: Operand, k: Operand, span: Operand, c_bar: Operand, rho: Operand, q: Operand
+) -> Operand:
     """span {1/(1−γ) − c̄[(1−(γρ)^{k+1})/(1−γρ) + (γρ)ᵏ γq/(1−γq)]}, all nⱼ = k."""
     together = gamma * rho
     rest = gamma * q
@@ -136,6 +161,7 @@ _THEOREM1 = Bound(
     hypotheses=(_SHIFTS, _MODELS, _DATA),
     valid=False,
     formula=theorem1,
+    first_t=1,
 )
 _THEOREM2 = Bound(
     name="theorem2-printed",
@@ -145,18 +171,32 @@ _THEOREM2 = Bound(
     hypotheses=(_SHIFTS, _MODELS, _CURRENT),
     valid=False,
     formula=theorem2,
+    first_t=1,
 )
 _NORMALISED = ", read for the normalised return (1 − γ)η"
 _COUPLING = "coupling of the real and the model chain; docstring of bounds.library.coupling"
 
 
 def _coupling(
-    name: str, about: Any, hypotheses: tuple[str, ...], formula: Any, value: Any
+    name: str,
+    about: About,
+    hypotheses: tuple[str, ...],
+    formula: Callable[..., Operand],
+    value: Callable[[ErrorProfile], Operand],
 ) -> Bound:
-    return Bound(name, about, "unnormalised", _COUPLING, hypotheses, True, formula, value)
+    return Bound(
+        name=name,
+        about=about,
+        convention="unnormalised",
+        source=_COUPLING,
+        hypotheses=hypotheses,
+        valid=True,
+        formula=formula,
+        value=value,
+    )
 
 
-def _series() -> Any:
+def _series() -> Operand:
     raise InputError("this bound is a sum over a recursion, not one expression; evaluate it")
 
 
@@ -168,6 +208,7 @@ BOUNDS: tuple[Bound, ...] = (
         convention="normalised",
         source=_THEOREM1.source + _NORMALISED,
         valid=True,
+        first_t=0,
     ),
     _THEOREM2,
     replace(
@@ -176,6 +217,7 @@ BOUNDS: tuple[Bound, ...] = (
         convention="normalised",
         source=_THEOREM2.source + _NORMALISED,
         valid=True,
+        first_t=0,
     ),
     Bound(
         name="theorem2-without-third-term",
@@ -185,6 +227,7 @@ BOUNDS: tuple[Bound, ...] = (
         hypotheses=(_SHIFTS, _MODELS, _CURRENT),
         valid=True,
         formula=theorem2_without_third_term,
+        claim="theorem2-third-term-unneeded",
     ),
     Bound(
         name="theorem2-opponent-wise",

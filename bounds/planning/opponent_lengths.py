@@ -1,4 +1,4 @@
-r"""Whom to play by a model, and for how long: the opponent-wise lengths nⱼ.
+r"""Opponent-wise rollout lengths nⱼ: the paper's rule, the optimum within a budget, the front.
 
 A rollout of k steps needs Σ(k − nⱼ) calls to real opponents. By ``coupling-sup`` its bound is
 span [1/(1 − γ) − V], V the discounted coupled mass
@@ -16,14 +16,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.symbols import survival
 from bounds.library.published import find
-from bounds.shared.numbers import Array, InputError, whole
+from bounds.shared.numbers import Array, InputError, Operand, whole
 
 #: Largest table of the dynamic programme: steps · models² · calls.
 MAX_CELLS = 10**9
@@ -41,7 +40,7 @@ class Allocation:
     value: float
 
 
-def paper_rule(k: int, opponent_model: tuple[Any, ...]) -> tuple[int, ...]:
+def paper_rule(k: int, opponent_model: tuple[Operand, ...]) -> tuple[int, ...]:
     """nⱼ = ⌊k min ε_π̂ / ε_π̂ʲ⌋ (Section 5.1); nⱼ = k where ε_π̂ʲ = 0.
 
     If some opponent model is exact the minimum is 0, and the rule plays every other opponent for

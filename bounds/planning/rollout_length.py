@@ -1,4 +1,4 @@
-"""How long to roll out: k for the printed bound, and for the coupling bound that is attained.
+"""The rollout length k that is best by the printed bound, and by the coupling bound.
 
 All values are fractions of the trivial bound, the largest discrepancy span/(1 − γ); the printed
 bound is read for the normalised return, as only that reading is valid. At 1 a bound says nothing.
@@ -15,13 +15,13 @@ bound is read for the normalised return, as only that reading is valid. At 1 a b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.library.published import find
-from bounds.shared.numbers import Array, InputError, whole
+from bounds.shared.numbers import Array, InputError, Operand, whole
 
 ModelErrorKind = Literal["expected", "sup"]
 
@@ -52,7 +52,7 @@ class Plan:
     note: str
 
 
-def curves(profile: ErrorProfile, kind: ModelErrorKind, ks: Array) -> tuple[Array, Array, Any]:
+def curves(profile: ErrorProfile, kind: ModelErrorKind, ks: Array) -> tuple[Array, Array, Operand]:
     """(printed, coupling, limit): both bounds at the lengths ``ks``, and coupling as k → ∞.
 
     Fractions of the trivial bound. The model error of ``profile`` must be given in the kind asked
@@ -158,7 +158,7 @@ def sensitivity(
 def scaled(profile: ErrorProfile, factor: float) -> ErrorProfile:
     """``profile`` with every ε multiplied by ``factor``, at most 1."""
 
-    def scale(error: Any) -> Any:
+    def scale(error: Operand) -> Operand:
         return None if error is None else np.minimum(factor * np.asarray(error, float), 1.0)[()]
 
     return profile.with_(

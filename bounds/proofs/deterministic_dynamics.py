@@ -1,4 +1,4 @@
-r"""What total variations say of dynamics that are deterministic: nothing.
+r"""For deterministic dynamics the bounds say nothing: the proof, and its row in the ledger.
 
 Let T(·|s, a) be a point s′ in ℝᵈ and let T̂(·|s, a) have a density, as every Gaussian has, and every
 mixture of them, so every ensemble of probabilistic networks. The event {s′} has probability 1 under
@@ -30,12 +30,11 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
-from typing import Any
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.proofs.theorems import Proof, concluded, is_nonnegative, is_zero
 from bounds.shared.claims import Claim, Status
-from bounds.shared.numbers import InputError
+from bounds.shared.numbers import InputError, Operand
 
 NAME = "tv-bounds-on-deterministic-dynamics"
 
@@ -64,14 +63,14 @@ def deterministic_claim() -> Claim:
     sharp = [binned_distance([0.0] * 4, [0.0] * 4, [0.01] * 4, h) for h in (0.1, 0.01, 0.001)]
     shown = ", ".join(f"{d:.2f}" for d in sharp)
     return Claim(
-        NAME,
-        "for deterministic T and any T_hat with a density D_TV(T, T_hat) = 1 everywhere; then "
-        "theorem2-normalised is at least trivial for k >= 1, theorem1-normalised for "
-        "gamma >= 1/2, no coupling bound depends on k >= 1, and the printed k* is 1 where "
+        id=NAME,
+        statement="for deterministic T and any T_hat with a density D_TV(T, T_hat) = 1 "
+        "everywhere; then theorem2-normalised is at least trivial for k >= 1, theorem1-normalised "
+        "for gamma >= 1/2, no coupling bound depends on k >= 1, and the printed k* is 1 where "
         "sum_eps_pi <= 1 + sum_eps_hat: no guidance on k from the dynamics model",
-        "docstring of bounds.proofs.deterministic_dynamics",
-        status,
-        {
+        source="docstring of bounds.proofs.deterministic_dynamics",
+        status=status,
+        evidence={
             "summary": f"{proof.summary}; by bins of 0.1, 0.01, 0.001 a model with the right means "
             f"and deviations of 0.01 in 4 numbers is at {shown}",
             "steps": list(proof.steps),
@@ -142,7 +141,7 @@ def _no_k() -> bool:
             model_sup=F(1),
         )
         whole = at.span * (1 / (1 - gamma) - (1 - hat) * (1 - 2 * hat))
-        values: list[Any] = [data(at), expected(at, False), sup(at, False)]
+        values: list[Operand] = [data(at), expected(at, False), sup(at, False)]
         for k in (1, 2, 3, 10):
             values += [form(at.with_(k=k), True) for form in (expected, sup)]
         same &= all(value == whole for value in values)

@@ -10,12 +10,12 @@ rational functions on the safe side. A failure says nothing: the bound may still
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from bounds.formula.bound import Bound
 from bounds.formula.operations import apply
-from bounds.formula.tree import tree
+from bounds.formula.tree import Node, tree
 from bounds.proofs.majorants import OutOfReachError, Region, covers, steps_power
+from bounds.shared.numbers import Operand
 
 #: Branches of minima and maxima that are tried before the proof is given up.
 MAX_BRANCHES = 300
@@ -48,7 +48,7 @@ def dominates(bound: Bound) -> Dominance:
     return Dominance(True, tuple(dict.fromkeys(steps)))
 
 
-def _passes(node: Any, cover: tuple[Region, ...], budget: list[int]) -> list[str]:
+def _passes(node: Node, cover: tuple[Region, ...], budget: list[int]) -> list[str]:
     """The steps that prove the claim in every region of ``cover``; empty where one is missing."""
     steps: list[str] = []
     for region in cover:
@@ -62,7 +62,7 @@ def _passes(node: Any, cover: tuple[Region, ...], budget: list[int]) -> list[str
     return steps
 
 
-def _dominates(node: Any, region: Region, used: list[str], budget: list[int]) -> bool:
+def _dominates(node: Node, region: Region, used: list[str], budget: list[int]) -> bool:
     """Whether ``node`` is at least one of the majorants everywhere in ``region``."""
     budget[0] -= 1
     if budget[0] < 0:
@@ -84,7 +84,7 @@ def _dominates(node: Any, region: Region, used: list[str], budget: list[int]) ->
     return False
 
 
-def nonnegative(expression: Any) -> bool:
+def nonnegative(expression: Operand) -> bool:
     """Whether a rational function of non-negative symbols has no negative coefficient."""
     import sympy
 
@@ -107,7 +107,7 @@ def nonnegative(expression: Any) -> bool:
 # --- the tree as a rational function of the atoms ------------------------------------------------
 
 
-def _degrees(node: Any) -> tuple[int, int]:
+def _degrees(node: Node) -> tuple[int, int]:
     """About the degrees of numerator and denominator of a tree, before anything cancels."""
     if not isinstance(node, list):
         return (1, 1) if node.isidentifier() else (0, 0)
@@ -132,7 +132,7 @@ def _is_whole(text: str) -> bool:
     return text.lstrip("-").isdigit()
 
 
-def _rational(node: Any, atoms: dict[str, Any]) -> Any:
+def _rational(node: Node, atoms: dict[str, Operand]) -> Operand:
     import sympy
 
     if not isinstance(node, list):
@@ -146,7 +146,7 @@ def _rational(node: Any, atoms: dict[str, Any]) -> Any:
     return apply(node[0], *(_rational(part, atoms) for part in node[1:]))
 
 
-def _power(base: Any, exponent: Any, atoms: dict[str, Any]) -> Any:
+def _power(base: Node, exponent: Node, atoms: dict[str, Operand]) -> Operand:
     """base^(a k + b) for whole a and b: baseᵇ (baseᵏ)ᵃ, with baseᵏ one more variable, W for γ."""
     import sympy
 
@@ -166,7 +166,7 @@ def _power(base: Any, exponent: Any, atoms: dict[str, Any]) -> Any:
 # --- minima, maxima and functions ----------------------------------------------------------------
 
 
-def _first_choice(node: Any, path: tuple[int, ...] = ()) -> tuple[int, ...] | None:
+def _first_choice(node: Node, path: tuple[int, ...] = ()) -> tuple[int, ...] | None:
     """Path to the outermost minimum, maximum or function; None where there is none."""
     if not isinstance(node, list):
         return None
@@ -176,20 +176,20 @@ def _first_choice(node: Any, path: tuple[int, ...] = ()) -> tuple[int, ...] | No
     return next((p for p in found if p is not None), None)
 
 
-def _at(node: Any, path: tuple[int, ...]) -> Any:
+def _at(node: Node, path: tuple[int, ...]) -> Node:
     for i in path:
         node = node[i]
     return node
 
 
-def _replaced(node: Any, path: tuple[int, ...], part: Any) -> Any:
+def _replaced(node: Node, path: tuple[int, ...], part: Node) -> Node:
     if not path:
         return part
     i = path[0]
     return [*node[:i], _replaced(node[i], path[1:], part), *node[i + 1 :]]
 
 
-def _options(node: Any, path: tuple[int, ...], region: Region) -> tuple[list[Any], bool]:
+def _options(node: Node, path: tuple[int, ...], region: Region) -> tuple[list[Node], bool]:
     """What may stand at ``path`` instead, and whether all of it must pass or any one is enough.
 
     Where one operand of a minimum or maximum is the larger everywhere in the region, that settles
@@ -197,16 +197,19 @@ def _options(node: Any, path: tuple[int, ...], region: Region) -> tuple[list[Any
     the whole falls as the part grows, the two change places. Functions have rational bounds on
     either side.
     """
-    operation, *operands = _at(node, path)
+    choice = _at(node, path)
+    assert isinstance(choice, list)
+    operation, *operands = choice
     rises = _rises(node, path, region)
     if operation in ("min", "max"):
         for larger, smaller in (operands, operands[::-1]):
             if _sign(["-", larger, smaller], region):
-                return [larger if operation == "max" else smaller], True
+                settled: Node = larger if operation == "max" else smaller
+                return [settled], True
         return operands, rises is None or (operation == "max") != rises
     x = operands[0]
-    below: list[Any]
-    above: list[Any]
+    below: list[Node]
+    above: list[Node]
     if operation == "exp":
         below, above = [["+", "1", x]], [["/", "1", ["-", "1", x]]]
         if not _sign(["-", "0", x], region):
@@ -220,7 +223,7 @@ def _options(node: Any, path: tuple[int, ...], region: Region) -> tuple[list[Any
     return ([] if rises is None else below if rises else above), False
 
 
-def _rises(node: Any, path: tuple[int, ...], region: Region) -> bool | None:
+def _rises(node: Node, path: tuple[int, ...], region: Region) -> bool | None:
     """Whether the whole grows with the part at ``path``; None where that is not known."""
     if not path:
         return True
@@ -240,7 +243,7 @@ def _rises(node: Any, path: tuple[int, ...], region: Region) -> bool | None:
     return not inner if positive else None
 
 
-def _sign(node: Any, region: Region) -> bool:
+def _sign(node: Node, region: Region) -> bool:
     """Whether ``node`` is proved to be ≥ 0 in ``region``."""
     if _first_choice(node) is None:
         try:

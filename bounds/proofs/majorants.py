@@ -20,13 +20,13 @@ holds there holds at its closed end by continuity.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from bounds.formula.bound import Bound
 from bounds.formula.expression import names_in
 from bounds.formula.tree import tree
+from bounds.shared.numbers import Operand
 
 
 class OutOfReachError(Exception):
@@ -42,12 +42,12 @@ class Region:
     """
 
     name: str
-    atoms: dict[str, Any]
-    scale: Any
-    majorants: tuple[tuple[str, Any], ...]
+    atoms: dict[str, Operand]
+    scale: Operand
+    majorants: tuple[tuple[str, Operand], ...]
 
 
-def steps_power(base: Any) -> Any:
+def steps_power(base: Operand) -> Operand:
     """baseᵏ, factor by factor, each factor's k-th power a variable that depends on it alone.
 
     A factor with coefficients ≥ 0 and a constant of 1 or more is ≥ 1, and so is its power.
@@ -55,7 +55,7 @@ def steps_power(base: Any) -> Any:
     """
     import sympy
 
-    def power(polynomial: Any) -> Any:
+    def power(polynomial: Operand) -> Operand:
         constant, factors = sympy.factor_list(polynomial)
         if constant < 0:
             raise OutOfReachError
@@ -75,7 +75,7 @@ def steps_power(base: Any) -> Any:
     return power(top) / power(bottom)
 
 
-def _of_factor(factor: Any, at_least_one: Any) -> Any:
+def _of_factor(factor: Operand, at_least_one: Operand) -> Operand:
     import sympy
 
     variable = sympy.Symbol(f"power of {factor}", nonnegative=True)
@@ -89,10 +89,10 @@ def covers(bound: Bound, single: bool) -> Iterator[tuple[Region, ...]]:
     y = sympy.symbols("y1:6", nonnegative=True)
     known = single or bound.exact_opponents  # no error of opponent models
 
-    def region(name: str, errors: tuple[Any, ...], **small: bool) -> Region:
+    def region(name: str, errors: tuple[Operand, ...], **small: bool) -> Region:
         return _region(name, bound, single, errors, **small)
 
-    def unit(i: int) -> Any:
+    def unit(i: int) -> Operand:
         return y[i] / (1 + y[i])
 
     h = 0 if known else y[0]
@@ -118,7 +118,11 @@ def covers(bound: Bound, single: bool) -> Iterator[tuple[Region, ...]]:
 
 
 def _shift_cover(
-    region: Any, y: Any, single: bool, known: bool, model: tuple[Any, Any]
+    region: Callable[..., Region],
+    y: Operand,
+    single: bool,
+    known: bool,
+    model: tuple[Operand, Operand],
 ) -> tuple[Region, ...]:
     """Σε_π below and above 1, for Σε_π̂ ≤ 1; and Σε_π̂ ≥ 1."""
     total = 1 + y[1] + y[2]
@@ -138,7 +142,7 @@ def _shift_cover(
     return tuple(parts)
 
 
-def _over_one(y: Any, single: bool, known: bool) -> list[tuple[tuple[Any, ...], bool]]:
+def _over_one(y: Operand, single: bool, known: bool) -> list[tuple[tuple[Operand, ...], bool]]:
     """(ego shift, opponents' shifts, h) with Σε_π + Σε_π̂ ≥ 1, and whether h ≤ 1, in parts."""
     ego = y[1] / (1 + y[1])
     if single:
@@ -160,7 +164,7 @@ def _region(
     name: str,
     bound: Bound,
     single: bool,
-    errors: tuple[Any, ...],
+    errors: tuple[Operand, ...],
     small_hat: bool = False,
     small_sum: bool = False,
     small_shift: bool = False,

@@ -1,4 +1,4 @@
-"""Why no inner k is best: proofs, step by step, about the bounds as functions of k.
+"""Proofs about the bounds as functions of the rollout length k: no inner k is best.
 
 coupling-expected. Let g_l be l model steps y ↦ (c y − ε)⁺, c = c̄ > 0, ε = ε′_m. The bound is
 span (1/(1 − γ) − c V(k)) with V(k) = Σ_{t<k} γᵗ g_t(1) + γᵏ Σ_{m≥0} γᵐ g_k(qᵐ).
@@ -21,17 +21,18 @@ convex, and k* is the least k ≥ 1 with γ^{k+1} (2 − γ) Σε_π ≤ ε′_m
 
 from __future__ import annotations
 
-from typing import Any
-
 from bounds.proofs.theorems import Proof, concluded, is_nonnegative, is_zero
+from bounds.shared.numbers import Operand
 
 
-def threshold(c: Any, loss: Any, steps: Any) -> Any:
+def threshold(c: Operand, loss: Operand, steps: Operand) -> Operand:
     """θ_l = ε (1 + c + … + c^{l−1})/cˡ for c < 1: the mass that l model steps use up."""
     return loss * (1 - c**steps) / ((1 - c) * c**steps)
 
 
-def difference_terms(c: Any, q: Any, loss: Any, theta: Any, power: Any) -> tuple[Any, Any]:
+def difference_terms(
+    c: Operand, q: Operand, loss: Operand, theta: Operand, power: Operand
+) -> tuple[Operand, Operand]:
     """(a_m, b_m) at qᵐ = ``power``: what V(k + 1) and V(k) keep of the same reward."""
     return c * power - loss - theta, q * power - theta
 
@@ -118,7 +119,7 @@ def _signs() -> list[tuple[str, bool]]:
     b, d, x = sympy.symbols("b d x", nonnegative=True)
     q = 1 - lost
 
-    def pair(better: Any, at: Any) -> tuple[Any, Any]:
+    def pair(better: Operand, at: Operand) -> tuple[Operand, Operand]:
         return difference_terms(better, q, eps, theta, at)
 
     now, following = pair(c, u), pair(c, u * q)
@@ -164,7 +165,7 @@ def printed_optimum() -> Proof:
     k = sympy.Symbol("k", integer=True, nonnegative=True)
     gamma = g / (1 + g)
 
-    def step(at: Any) -> Any:
+    def step(at: Operand) -> Operand:
         return theorem2(gamma, at + 1, r, m, ego, opp, h) - theorem2(gamma, at, r, m, ego, opp, h)
 
     s = ego + opp

@@ -1,4 +1,4 @@
-"""Proofs that run: all agents learn at once, when that contracts and where it does not.
+"""Proofs about soft Q iteration of all agents at once: when it contracts, and when not.
 
 Two runs, with Q apart by d and the policies by δ in total variation, of n agents with span Q ≤ S:
 

@@ -1,4 +1,4 @@
-"""Proofs that run: soft Q iteration, what learned models move, and the way to Nash Q as α → 0.
+"""Proofs about soft Q iteration: contraction, learned models, and the limit α → 0.
 
 L_α(x) = α log Σ_a exp(x_a/α); S = span R/(1 − γ). What is not algebra is stated here.
 
@@ -15,12 +15,11 @@ L_α(x) = α log Σ_a exp(x_a/α); S = span R/(1 − γ). What is not algebra is
 
 from __future__ import annotations
 
-from typing import Any
-
 from bounds.proofs.theorems import Proof, concluded, is_nonnegative, is_zero
+from bounds.shared.numbers import Operand
 
 
-def _logsumexp(alpha: Any, *entries: Any) -> Any:
+def _logsumexp(alpha: Operand, *entries: Operand) -> Operand:
     import sympy
 
     return alpha * sympy.log(sum(sympy.exp(x / alpha) for x in entries))
@@ -72,10 +71,10 @@ def soft_distance() -> Proof:
     # (1 − e) D + e S with e = d + lost, D = S − over: what is coupled less costs more
     d = sympy.Symbol("d", nonnegative=True)
 
-    def mixed(error: Any) -> Any:
+    def mixed(error: Operand) -> Operand:
         return (1 - error) * (most - over) + error * most
 
-    def step(distance: Any) -> Any:
+    def step(distance: Operand) -> Operand:
         return (1 - c) * most + c * gamma * ((1 - eps) * distance + eps * most)
 
     claimed = coupling_sup_model(gamma, span, c, c * (1 - eps))

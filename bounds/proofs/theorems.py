@@ -1,4 +1,4 @@
-"""Proofs that run: every step is an identity or a sign that SymPy establishes.
+"""Proofs about Theorems 1 and 2 and coupling-sup, in steps that SymPy establishes.
 
 The printed theorems, read for the normalised return, follow from the coupling bounds by three
 elementary facts. With h = Σε_π̂, s = Σε_π (all agents), x_t the coupled mass, span ≤ 2 r_max:
@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from bounds.shared.numbers import Operand
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,14 @@ def concluded(summary: str, steps: Sequence[tuple[str, bool]]) -> Proof:
     )
 
 
-def is_zero(expression: Any) -> bool:
+def is_zero(expression: Operand) -> bool:
     """Whether SymPy simplifies ``expression`` to 0."""
     import sympy
 
     return bool(sympy.simplify(expression) == 0)
 
 
-def is_nonnegative(expression: Any) -> bool:
+def is_nonnegative(expression: Operand) -> bool:
     """Whether SymPy, after factoring, knows that ``expression`` is ≥ 0."""
     import sympy
 
@@ -89,7 +90,7 @@ def _sums() -> list[tuple[str, bool]]:
     ]
 
 
-def telescopes(closed: Any, gamma: Any, k: Any) -> bool:
+def telescopes(closed: Operand, gamma: Operand, k: Operand) -> bool:
     """Whether closed(0) = 0 and closed(k + 1) − closed(k) = γ^{k+1}."""
     return is_zero(closed.subs(k, k + 1) - closed - gamma ** (k + 1)) and is_zero(closed.subs(k, 0))
 
@@ -202,7 +203,7 @@ def sup_form_is_monotone_in_k() -> Proof:
     gamma, span, c, rho, q = sympy.symbols("gamma span c_bar rho q", positive=True)
     k = sympy.Symbol("k", integer=True, nonnegative=True)
 
-    def bound(steps: Any) -> Any:
+    def bound(steps: Operand) -> Operand:
         return coupling_sup_branched(gamma, steps, span, c, rho, q)
 
     step = bound(k + 1) - bound(k)

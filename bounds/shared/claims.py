@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bounds.shared.files import write_json
+from bounds.shared.text_table import aligned
 
 FORMAT = "claims-ledger/1"
 Status = Literal["proved", "tested", "refuted", "open"]
@@ -63,10 +64,8 @@ def write_ledger(claims: Sequence[Claim], path: Path) -> Path:
 def table(claims: Sequence[Claim]) -> str:
     """claim | status | evidence, in aligned columns for a terminal."""
     rows = [("claim", "status", "evidence"), *((c.id, c.status, c.summary) for c in claims)]
-    first, second = (max(len(row[i]) for row in rows) for i in range(2))
-    lines = [f"{a:<{first}}  {b:<{second}}  {c}" for a, b, c in rows]
-    lines.insert(1, "-" * max(map(len, lines)))
-    return "\n".join(lines)
+    head, *lines = aligned(rows).splitlines()
+    return "\n".join([head, "-" * max(map(len, [head, *lines])), *lines])
 
 
 def markdown(claims: Sequence[Claim]) -> str:

@@ -10,7 +10,7 @@ import math
 import re
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,11 @@ from numpy.typing import NDArray
 Number = int | float | Fraction
 #: A NumPy array; shapes and index meanings are in the docstrings.
 Array = NDArray[Any]
+#: What a formula computes with and returns: an exact number or a float, an array of floats, a SymPy
+#: expression, a torch tensor, or a ``bounds.formula.tree.Tree``, which records what is done to it.
+#: All that it has to know is + − · / and powers, with its like and with whole numbers. No static
+#: type says that of all of them, so it is ``Any`` with a name.
+Operand: TypeAlias = Any
 
 #: The longest number, in characters, that is read from a user's text.
 MAX_NUMBER_LENGTH = 1000
@@ -94,7 +99,7 @@ def parse_number(text: str, where: str) -> Fraction:
     return parse_rational(text, where)
 
 
-def exact(value: Any) -> Any:
+def exact(value: Operand) -> Operand:
     """Whole numbers as ``Fraction`` (so that ``/`` stays exact); everything else unchanged."""
     if isinstance(value, bool | np.bool_):
         return value
@@ -103,12 +108,14 @@ def exact(value: Any) -> Any:
     return float(value) if isinstance(value, np.floating) else value
 
 
-def is_exact(value: Any) -> bool:
+def is_exact(value: object) -> bool:
     """Whether ``value`` is an exact scalar."""
     return isinstance(value, int | Fraction)
 
 
-def in_range(where: str, value: Any, low: Number, high: Number, *, open_high: bool = False) -> Any:
+def in_range(
+    where: str, value: Operand, low: Number, high: Number, *, open_high: bool = False
+) -> Operand:
     """``value`` (a scalar or an array) if every entry lies in [low, high] (or [low, high)).
 
     Raises ``InputError`` naming ``where``, the first offending index of an array, and its value.
@@ -135,7 +142,7 @@ def in_range(where: str, value: Any, low: Number, high: Number, *, open_high: bo
     return value
 
 
-def whole(where: str, value: Any, low: int = 0, high: int | None = None) -> Any:
+def whole(where: str, value: Operand, low: int = 0, high: int | None = None) -> Operand:
     """``value`` (a scalar or an integer array) if it is whole and in low..high."""
     rule = f"{low} or more" if high is None else f"{low}..{high}"
     if isinstance(value, np.ndarray):

@@ -69,8 +69,8 @@ class ActorCriticSettings:
 class Views:
     """A batch as the agents meet it, each in its own rows.
 
-    observations, actions, next_observations [run, agent, row, number]: each agent's own.
-    rewards [run, agent, row]; terminated [run, agent or 1, row]. seen [run, group, row, number]:
+    observations, actions, next_observations [run, agent, row, number]: each agent's own. rewards
+    [run, agent, row]; terminated [run, agent or 1, row]. critic_inputs [run, group, row, number]:
     what the critics read of this state. next_joint: the batch's next observations of all agents.
     """
 
@@ -79,7 +79,7 @@ class Views:
     rewards: Tensor
     terminated: Tensor
     next_observations: Tensor
-    seen: Tensor
+    critic_inputs: Tensor
     next_joint: Tensor
 
 
@@ -137,13 +137,13 @@ class ActorCritic:
         """The batch as the agents meet it."""
         experience = self.critics.experience
         return Views(
-            experience.own(batch.observations),
-            experience.own(batch.actions),
-            experience.own(batch.rewards.unsqueeze(-1)).squeeze(-1),
-            experience.grouped(batch.terminated),
-            experience.own(batch.next_observations),
-            self.critics.inputs(batch.observations, batch.actions),
-            batch.next_observations,
+            observations=experience.own(batch.observations),
+            actions=experience.own(batch.actions),
+            rewards=experience.own(batch.rewards.unsqueeze(-1)).squeeze(-1),
+            terminated=experience.grouped(batch.terminated),
+            next_observations=experience.own(batch.next_observations),
+            critic_inputs=self.critics.inputs(batch.observations, batch.actions),
+            next_joint=batch.next_observations,
         )
 
     def state(self) -> dict[str, Tensor]:
@@ -161,7 +161,7 @@ class ActorCritic:
 
     def _fit_critics(self, views: Views, streams: Streams) -> dict[str, Tensor]:
         target = self.objective.target(views, self.policies, self.targets, streams)
-        q = self.critics(views.seen)
+        q = self.critics(views.critic_inputs)
         loss = losses.critic_loss(q, target)
         (gradient,) = torch.autograd.grad(loss.sum(), self.critics.stack.parameters)
         norm = clip(gradient.view(*loss.shape, -1), self.settings.clip)
@@ -174,11 +174,11 @@ def actor_critic(
 ) -> ActorCritic:
     """A learner at its start: target critics as the critics are, optimisers at rest."""
     return ActorCritic(
-        settings,
-        policies,
-        critics,
-        critics.copied,
-        objective,
-        adam(policies.stack.parameters, settings.learning_rate, settings.cool),
-        adam(critics.stack.parameters, settings.learning_rate, settings.cool),
+        settings=settings,
+        policies=policies,
+        critics=critics,
+        targets=critics.copied,
+        objective=objective,
+        policy_adam=adam(policies.stack.parameters, settings.learning_rate, settings.cool),
+        critic_adam=adam(critics.stack.parameters, settings.learning_rate, settings.cool),
     )

@@ -1,4 +1,4 @@
-"""What critics see, and what they say when one agent acts otherwise.
+"""Centralised and independent critics: their inputs, and Q where one agent changes its action.
 
 A central critic of agent i reads the observations and actions of all agents, Qⁱ(o, a¹..aⁿ); an
 independent one those of its own agent, Qⁱ(oⁱ, aⁱ). That is the difference between MASAC and a SAC
@@ -75,11 +75,11 @@ class Critics:
         than the option's are set to.
         """
         with torch.no_grad():
-            weights, said = self._own_weights, []
+            weights, q = self._own_weights, []
             for options, others in policy.others:
                 kept = own * others.to(own.dtype).unsqueeze(1) - actions
-                said.append(self.stack.options(inputs, self._twice(kept), weights, options))
-            return self._split(torch.cat(said, -1) if len(said) > 1 else said[0])
+                q.append(self.stack.options(inputs, self._twice(kept), weights, options))
+            return self._split(torch.cat(q, -1) if len(q) > 1 else q[0])
 
     @property
     def copied(self) -> Critics:
@@ -173,6 +173,12 @@ def critics(
         width = shape.observation_width + shape.action_width
         read = [a + b for a, b in zip(shape.observation_sizes, actions, strict=True)]
     stack = networks(
-        (width, *hidden, 1), groups, twins * shape.agents // groups, streams, dtype, device, read
+        sizes=(width, *hidden, 1),
+        groups=groups,
+        members=twins * shape.agents // groups,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        inputs=read,
     )
     return Critics(shape, central, experience, stack)

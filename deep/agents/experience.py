@@ -1,4 +1,4 @@
-"""Whose transitions an agent learns from, and what the others do after them.
+"""Shared and private experience: the rows of a batch that an agent learns from.
 
 ``Shared``: all agents of a run learn from the same transitions, [run, row, agent, number], and in
 the next state everyone acts by the policies that are trained (MASAC, MADDPG).
@@ -99,9 +99,9 @@ class Private:
     def after(self, observations: Tensor, own: Tensor, streams: Streams) -> Tensor:
         """See ``Experience``."""
         with torch.no_grad():
-            said = self.others(observations, streams).to(own.dtype)
+            believed = self.others(observations, streams).to(own.dtype)
             ego = torch.eye(own.shape[1], dtype=torch.bool, device=own.device)
-            return torch.where(ego[:, None, :, None], own.unsqueeze(3), said)
+            return torch.where(ego[:, None, :, None], own.unsqueeze(3), believed)
 
 
 SHARED = Shared()

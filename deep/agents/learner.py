@@ -1,4 +1,4 @@
-"""What a learner is, for whoever collects transitions and asks for updates.
+"""The interface of a learner: act, update, state and restore.
 
 A learner trains all agents of all runs. It draws from streams that it is given, named by purpose
 ("initialise", "explore", "update"), so that a run's numbers do not depend on the runs beside it.

@@ -1,4 +1,4 @@
-"""What the learners minimise, as pure functions of what the networks said.
+"""Losses of the learners, as pure functions of what the networks put out.
 
 Axes are [run, agent, row] unless more are named; every loss is [run, agent], the mean over rows,
 and the gradient of the sum over runs and agents is what each of them would have alone. Q is a

@@ -61,8 +61,8 @@ class Deterministic:
         """See ``Objective``; of the policies only the targets are asked."""
         del policies
         with torch.no_grad():
-            said = self.target_policies.outputs(views.next_observations, streams)
-            own, _ = self.target_policies.head.relaxed(said, streams)
+            outputs = self.target_policies.outputs(views.next_observations, streams)
+            own, _ = self.target_policies.head.relaxed(outputs, streams)
             after = targets.next_inputs(views.next_joint, own, streams)
             return losses.deterministic_target(
                 views.rewards, views.terminated, targets(after), self.settings.gamma
@@ -72,10 +72,10 @@ class Deterministic:
         self, views: Views, policies: Policies, critics: Critics, streams: Streams
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See ``Objective``."""
-        said = policies.outputs(views.observations, streams)
-        own, _ = policies.head.relaxed(said, streams)
-        q = critics.moved(views.seen, own - views.actions).amin(2)
-        return losses.deterministic_policy_loss(q, said, self.settings.penalty), {}
+        outputs = policies.outputs(views.observations, streams)
+        own, _ = policies.head.relaxed(outputs, streams)
+        q = critics.moved(views.critic_inputs, own - views.actions).amin(2)
+        return losses.deterministic_policy_loss(q, outputs, self.settings.penalty), {}
 
     def follow(self, policies: Policies, measured: dict[str, Tensor]) -> dict[str, Tensor]:
         """Move the target policies."""
@@ -101,8 +101,23 @@ def maddpg(
 ) -> ActorCritic:
     """A new learner for the runs of ``streams``, from which it draws its first parameters."""
     policy = head(shape.spaces, device, settings.relaxation, settings.noise)
-    actors = policies(shape, policy, settings.hidden, streams, dtype, device, inference)
+    actors = policies(
+        shape=shape,
+        head=policy,
+        hidden=settings.hidden,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        inference=inference,
+    )
     judges = critics(
-        shape, settings.central, settings.twins, settings.hidden, streams, dtype, device, experience
+        shape=shape,
+        central=settings.central,
+        twins=settings.twins,
+        hidden=settings.hidden,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        experience=experience,
     )
     return actor_critic(settings, actors, judges, Deterministic(settings, actors.copied))

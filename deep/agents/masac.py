@@ -81,16 +81,16 @@ class Soft:
     ) -> Tensor:
         """See ``Objective``."""
         with torch.no_grad():
-            said = policies.outputs(views.next_observations, streams)
-            own, entropy = policies.head.sample(said, streams)
+            outputs = policies.outputs(views.next_observations, streams)
+            own, entropy = policies.head.sample(outputs, streams)
             after = targets.next_inputs(views.next_joint, own, streams)
             return losses.soft_target(
-                views.rewards,
-                views.terminated,
-                targets(after),
-                entropy,
-                self.alpha,
-                self.settings.gamma,
+                rewards=views.rewards,
+                terminated=views.terminated,
+                next_q=targets(after),
+                next_entropy=entropy,
+                alpha=self.alpha,
+                gamma=self.settings.gamma,
             )
 
     def policy_loss(
@@ -98,19 +98,19 @@ class Soft:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See ``Objective``; measured is the mean entropy."""
         policy, actions, alpha = policies.head, views.actions, self.alpha
-        said = policies.outputs(views.observations, streams)
+        outputs = policies.outputs(views.observations, streams)
         if isinstance(policy, Categorical) and policy.outputs <= self.settings.expect_up_to:
-            chances, logs = policy.probabilities(said)
-            own = policy.sample(said.detach(), streams)[0] if policy.several else actions
-            q = critics.options(views.seen, actions, own, policy).amin(2)
+            chances, logs = policy.probabilities(outputs)
+            own = policy.sample(outputs.detach(), streams)[0] if policy.several else actions
+            q = critics.options(views.critic_inputs, actions, own, policy).amin(2)
             entropy = -(chances.detach() * logs.detach()).sum(-1)
             loss = losses.expected_policy_loss(chances, logs, q, alpha)
         else:
-            own, entropy = policy.relaxed(said, streams)
-            q = critics.moved(views.seen, own - actions).amin(2)
+            own, entropy = policy.relaxed(outputs, streams)
+            q = critics.moved(views.critic_inputs, own - actions).amin(2)
             loss = losses.sampled_policy_loss(q, entropy, alpha)
         if isinstance(policy, Categorical):
-            loss = loss + self.settings.penalty * said.square().mean((-2, -1))
+            loss = loss + self.settings.penalty * outputs.square().mean((-2, -1))
         return loss, {"entropy": entropy.detach().mean(-1)}
 
     def follow(self, policies: Policies, measured: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -138,9 +138,24 @@ def masac(
 ) -> ActorCritic:
     """A new learner for the runs of ``streams``, from which it draws its first parameters."""
     policy = head(shape.spaces, device, settings.relaxation)
-    actors = policies(shape, policy, settings.hidden, streams, dtype, device, inference)
+    actors = policies(
+        shape=shape,
+        head=policy,
+        hidden=settings.hidden,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        inference=inference,
+    )
     judges = critics(
-        shape, settings.central, 2, settings.hidden, streams, dtype, device, experience
+        shape=shape,
+        central=settings.central,
+        twins=2,
+        hidden=settings.hidden,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        experience=experience,
     )
     axes = (streams.runs, shape.agents)
     log_alpha = torch.full(axes, math.log(settings.alpha), dtype=dtype, device=device)

@@ -46,8 +46,8 @@ class Policies:
     def act_alone(self, observations: Tensor, streams: Streams, greedy: bool) -> Tensor:
         """The same, each agent in rows of its own: both are [run, agent, row, number]."""
         with torch.no_grad():
-            said = self.outputs(observations, streams)
-            return self.head.best(said) if greedy else self.head.sample(said, streams)[0]
+            outputs = self.outputs(observations, streams)
+            return self.head.best(outputs) if greedy else self.head.sample(outputs, streams)[0]
 
     @property
     def copied(self) -> Policies:
@@ -67,12 +67,12 @@ def policies(
     """New policies."""
     more = 0 if inference is None else inference.size
     stack = networks(
-        (shape.observation_width + more, *hidden, head.outputs),
-        shape.agents,
-        1,
-        streams,
-        dtype,
-        device,
-        [size + more for size in shape.observation_sizes],
+        sizes=(shape.observation_width + more, *hidden, head.outputs),
+        groups=shape.agents,
+        members=1,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        inputs=[size + more for size in shape.observation_sizes],
     )
     return Policies(shape, head, stack, inference)

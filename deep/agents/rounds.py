@@ -1,4 +1,4 @@
-"""What a trainer does when it is time to learn: a round, as an object that it is composed with.
+"""The interface of a training round, and the model-free one: batches and gradient steps.
 
 ``ModelFree``: so many times, draw a batch and make a gradient step of all agents. A model-based
 round fits its models, rolls them out and steps on what it made up; whatever it keeps between rounds
@@ -20,7 +20,7 @@ from deep.seeding import Streams
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class RoundInputs:
     """What a trainer lends to a round.
 
     replay: what was really met. streams: by purpose, of batches "replay" and of gradient steps
@@ -29,7 +29,6 @@ class Parts:
     """
 
     replay: Replay
-    learner: Learner
     streams: Mapping[str, Streams]
     steps: int
     episodes: int
@@ -39,62 +38,63 @@ class Parts:
 class Rounds(Protocol):
     """A kind of round."""
 
-    def learn(self, parts: Parts) -> Iterator[dict[str, Tensor]]:
+    def learn(self, inputs: RoundInputs) -> Iterator[dict[str, Tensor]]:
         """One round; for every gradient step of the learner what was measured, [run(, agent)].
 
         What a round measures beside its steps goes with one of them, under names of its own. Work
         is done while the trainer asks for the next one.
         """
 
-    def watch(self, state: Any) -> None:
+    def observe_state(self, state: Any) -> None:
         """The worlds' states [run, env, ...], before every step."""
 
-    def totals(self) -> dict[str, Tensor]:
+    def counters(self) -> dict[str, Tensor]:
         """What is counted over the whole of training, [run(, agent)], float64."""
 
-    def examined(self, world: World, streams: Streams) -> dict[str, Tensor]:
+    def oracle_metrics(self, world: World, streams: Streams) -> dict[str, Tensor]:
         """How wrong what is learned beside the learner is, as only the world can say, [run, agent].
 
         Nothing is drawn but from ``streams``, and nothing of it comes back into training.
         """
 
-    def learned(self) -> dict[str, Tensor]:
+    def model_state(self) -> dict[str, Tensor]:
         """What is trained beside the learner, [run, ...], by the names of ``state``; not copies."""
 
     def state(self) -> dict[str, Tensor]:
-        """Every tensor that the next rounds depend on, beyond the ``Parts``; not copies."""
+        """Every tensor that the next rounds depend on, beyond the ``RoundInputs``; not copies."""
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Set the rounds to what ``state`` returned, bit for bit."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelFree:
-    """``updates`` gradient steps, each on ``batch`` transitions of a run."""
+    """``updates`` gradient steps of ``learner``, each on ``batch`` transitions of a run."""
 
+    learner: Learner
     batch: int
     updates: int
 
-    def learn(self, parts: Parts) -> Iterator[dict[str, Tensor]]:
+    def learn(self, inputs: RoundInputs) -> Iterator[dict[str, Tensor]]:
         """See ``Rounds``."""
         for _ in range(self.updates):
-            batch = parts.replay.sample(parts.streams["replay"], self.batch)
-            yield parts.learner.update(batch, parts.streams["update"])
+            batch = inputs.replay.sample(inputs.streams["replay"], self.batch)
+            yield self.learner.update(batch, inputs.streams["update"])
 
-    def watch(self, state: Any) -> None:
+    def observe_state(self, state: Any) -> None:
         """Nothing to look at."""
         del state
 
-    def totals(self) -> dict[str, Tensor]:
+    def counters(self) -> dict[str, Tensor]:
         """Nothing."""
         return {}
 
-    def examined(self, world: World, streams: Streams) -> dict[str, Tensor]:
+    def oracle_metrics(self, world: World, streams: Streams) -> dict[str, Tensor]:
         """Nothing."""
         del world, streams
         return {}
 
-    def learned(self) -> dict[str, Tensor]:
+    def model_state(self) -> dict[str, Tensor]:
         """Nothing."""
         return {}
 

@@ -1,4 +1,4 @@
-"""One episode as a moving picture."""
+"""Render one episode as a GIF."""
 
 from __future__ import annotations
 

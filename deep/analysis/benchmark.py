@@ -1,4 +1,4 @@
-"""What AORPO costs beside its own matrix products, on one thread of a CPU.
+"""Benchmark of AORPO's parts beside their own matrix products, on one thread of a CPU.
 
 The settings are the paper's (the released code's): dynamics of 4 layers of 512 units, 8 members,
 rollouts of 10 steps of 1024 rows, batches of 1024; the task is simple spread, 3 agents that observe
@@ -17,22 +17,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from bounds.shared.progress import Progress
-from deep.agents.rounds import Parts
+from deep.agents.rounds import RoundInputs
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.data.replay import Replay, replay
 from deep.dynamics.ensemble import DynamicsSettings, Ensemble, ensemble
 from deep.dynamics.fitting import ROWS, Training, quality
 from deep.dynamics.fitting_data import Data, rows_of
-from deep.dynamics.gaussian_outcomes import Numbers
+from deep.dynamics.gaussian_outcomes import GaussianOutcomes
 from deep.envs.batch import Environments
 from deep.envs.spaces import Choices, Shape, random_actions
 from deep.seeding import streams
@@ -46,7 +46,7 @@ SPREAD = Shape((18, 18, 18), (Choices((5,)),) * 3)
 BRANCHES, STEPS = 1024, 10
 #: Transitions that a fit looks at, a tenth of them held out.
 TRANSITIONS = 200_000
-SETTINGS = DynamicsSettings(rows=TRANSITIONS)
+SETTINGS = DynamicsSettings(max_rows=TRANSITIONS)
 
 
 @dataclass(frozen=True)
@@ -60,34 +60,32 @@ class Row:
     target: str
 
 
-@dataclass(eq=False)
-class Products:
-    """Matrix products as they were called, to be done again."""
+class Products(TorchFunctionMode):
+    """The matrix products that are computed while it is entered, to be done again."""
 
-    calls: list[tuple[Tensor, Tensor, Tensor | None]] = field(default_factory=list)
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Tensor, Tensor, Tensor | None]] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Compute it, and remember the operands of a product."""
+        del types
+        named = kwargs or {}
+        if func is torch.bmm:
+            a, b = args
+            self.calls.append((a.detach(), b.detach(), named.get("out")))
+        return func(*args, **named)
 
     def again(self) -> None:
         """All of them."""
         for a, b, out in self.calls:
             torch.bmm(a, b, out=out)
 
-    @contextmanager
-    def recorded(self) -> Iterator[None]:
-        """Whatever is multiplied inside."""
-        multiply = torch.bmm
-
-        def bmm(a: Tensor, b: Tensor, *, out: Tensor | None = None) -> Tensor:
-            self.calls.append((a.detach(), b.detach(), out))
-            return multiply(a, b, out=out)
-
-        with patch.object(torch, "bmm", bmm):
-            yield
-
 
 def beside_products(step: Callable[[], Any], turns: int) -> tuple[float, float]:
     """Seconds of ``step`` and of its products by themselves, the least of ``turns`` turns."""
     products = Products()
-    with products.recorded():
+    with products:
         step()
     best = [float("inf"), float("inf")]
     for _ in range(turns):
@@ -100,7 +98,10 @@ def beside_products(step: Callable[[], Any], turns: int) -> tuple[float, float]:
 
 def noise(rows: int, shape: Shape = SPREAD, runs: int = 1) -> Replay:
     """A replay full of noise."""
-    kept, draw = replay(shape, runs, rows, torch.float32, "cpu"), streams(range(runs), "data")
+    kept, draw = (
+        replay(shape=shape, runs=runs, capacity=rows, dtype=torch.float32, device="cpu"),
+        streams(range(runs), "data"),
+    )
     sizes = shape.agents, shape.observation_width
     for start in range(0, rows, 10_000):
         count = min(10_000, rows - start)
@@ -113,7 +114,7 @@ def noise(rows: int, shape: Shape = SPREAD, runs: int = 1) -> Replay:
 
 def new() -> Ensemble:
     """The dynamics of one ego agent of one run."""
-    return ensemble(SPREAD, SETTINGS, Numbers(SPREAD), streams([0], "initialise"), egos=1)
+    return ensemble(SPREAD, SETTINGS, GaussianOutcomes(SPREAD), streams([0], "initialise"), egos=1)
 
 
 def rollout(turns: int) -> Row:
@@ -129,14 +130,20 @@ def rollout(turns: int) -> Row:
 
     seconds, products = beside_products(roll, turns)
     what = f"dynamics in a rollout of {STEPS} steps, {BRANCHES} rows, one agent"
-    return Row(what, seconds, "s", seconds / products, "")
+    return Row(what=what, value=seconds, unit="s", ratio=seconds / products, target="")
 
 
 def epoch(turns: int) -> Row:
     """A fitting epoch of ``TRANSITIONS``."""
     seconds, products = epoch_seconds(new(), noise(TRANSITIONS), turns)
     what = f"fitting epoch, {TRANSITIONS:,} transitions, {SETTINGS.members} members, one agent"
-    return Row(what, seconds, "s", seconds / products, "at most 1.3 times its products")
+    return Row(
+        what=what,
+        value=seconds,
+        unit="s",
+        ratio=seconds / products,
+        target="at most 1.3 times its products",
+    )
 
 
 def epoch_seconds(
@@ -180,9 +187,15 @@ def made(settings: Settings, rows: int = 20_000) -> Trainer:
     return trainer
 
 
-def parts(trainer: Trainer) -> Parts:
+def inputs(trainer: Trainer) -> RoundInputs:
     """What its rounds are lent."""
-    return Parts(trainer.replay, trainer.learner, trainer.streams, 0, 0, lambda _: None)
+    return RoundInputs(
+        replay=trainer.replay,
+        streams=trainer.streams,
+        steps=0,
+        episodes=0,
+        check=lambda _: None,
+    )
 
 
 def whole_rollout(turns: int) -> Row:
@@ -192,9 +205,17 @@ def whole_rollout(turns: int) -> Row:
     assert isinstance(rounds, ModelBasedRounds)
     agents = trainer.replay.shape.agents
     k, n = torch.full((1, agents), STEPS), torch.zeros(1, agents, agents, dtype=torch.int64)
-    seconds, products = beside_products(lambda: rounds.branch(trainer.replay, k, n), turns)
+    seconds, products = beside_products(
+        lambda: rounds.branches.roll(trainer.replay, k, n, rounds.streams["rollouts"]), turns
+    )
     what = f"whole rollout of {STEPS} steps, {rounds.settings.rollouts} rows, one agent, all asked"
-    return Row(what, seconds / agents, "s", seconds / products, "at most 0.5 s")
+    return Row(
+        what=what,
+        value=seconds / agents,
+        unit="s",
+        ratio=seconds / products,
+        target="at most 0.5 s",
+    )
 
 
 def update(algorithm: str, turns: int) -> Row:
@@ -202,13 +223,13 @@ def update(algorithm: str, turns: int) -> Row:
     trainer = made(paper(algorithm))
     rounds, batch = trainer.rounds, trainer.learner.settings.batch  # type: ignore[attr-defined]
     if isinstance(rounds, ModelBasedRounds):
-        drawn, how = rounds.drawn(parts(trainer)), "rows of their own, models of opponents"
+        drawn, how = rounds.draw(inputs(trainer)), "rows of their own, models of opponents"
     else:
         drawn, how = trainer.replay.sample(trainer.streams["replay"], batch), "shared rows"
     step = trainer.streams["update"]
     seconds, products = beside_products(lambda: trainer.learner.update(drawn, step), 4 * turns)
     what = f"update of 3 agents, batch of {batch}, {algorithm}: {how}"
-    return Row(what, 1e3 * seconds, "ms", seconds / products, "")
+    return Row(what=what, value=1e3 * seconds, unit="ms", ratio=seconds / products, target="")
 
 
 def steps(side: int, turns: int) -> Row:
@@ -223,7 +244,13 @@ def steps(side: int, turns: int) -> Row:
             environments.step(actions)
 
     seconds, _ = beside_products(some, turns)
-    return Row(f"environment steps, {side} worlds", 20 * side / seconds, "steps/s", None, "")
+    return Row(
+        what=f"environment steps, {side} worlds",
+        value=20 * side / seconds,
+        unit="steps/s",
+        ratio=None,
+        target="",
+    )
 
 
 def peak() -> float:
@@ -243,10 +270,13 @@ def peak() -> float:
 
 def memory() -> Row:
     """The memory of a fit, in a process of its own."""
-    code = "import torch; torch.set_num_threads(1); from deep import bench; print(bench.peak())"
+    code = (
+        "import torch; torch.set_num_threads(1); "
+        "from deep.analysis.benchmark import peak; print(peak())"
+    )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     what = f"memory of a process that fits {TRANSITIONS:,} transitions"
-    return Row(what, float(found.stdout), "GB", None, "under 3 GB")
+    return Row(what=what, value=float(found.stdout), unit="GB", ratio=None, target="under 3 GB")
 
 
 def table(turns: int = 5, bar: Progress | None = None) -> list[Row]:

@@ -1,4 +1,4 @@
-"""How long each preset will take on this machine, from the costs of its parts.
+"""Hours that each preset will take on this machine, computed from the costs of its parts.
 
 Nothing is trained: for each task with a plan the parts of a run are timed one by one, on one thread
 and one seed, and added up over the rounds that the run will have,
@@ -23,16 +23,16 @@ from typing import Any
 import torch
 
 from bounds.shared.progress import Progress
-from deep.analysis.benchmark import epoch_seconds, figure, made, noise, one_thread, parts
-from deep.aorpo import length_rules as lengths
-from deep.aorpo.build import Aordpg, Aorpo
+from deep.analysis.benchmark import epoch_seconds, figure, inputs, made, noise, one_thread
+from deep.aorpo.rollout_schedule import linear
 from deep.aorpo.rounds import ModelBasedRounds
+from deep.aorpo.settings import model_settings
 from deep.dynamics.ensemble import ensemble
 from deep.envs.spaces import Shape
-from deep.opponents import fitting as opponents_fit
 from deep.seeding import streams
 from deep.training.presets import LAPTOP, PAPER, preset
 from deep.training.settings import Settings
+from tabular.records.interactions import EPISODE
 
 #: Transitions that everything is timed with.
 ROWS = 8192
@@ -77,7 +77,11 @@ def table(turns: int = 2, bar: Progress | None = None) -> list[Hours]:
             settings = preset(name, task, algorithm)
             costs, seeds = measure(settings, turns), len(settings.seeds)
             least, most = (seeds * seconds(settings, costs, many) / 3600 for many in (False, True))
-            found.append(Hours(name, task, algorithm, seeds, least, most))
+            found.append(
+                Hours(
+                    preset=name, task=task, algorithm=algorithm, seeds=seeds, least=least, most=most
+                )
+            )
     return found
 
 
@@ -93,7 +97,7 @@ def lines(rows: Sequence[Hours]) -> list[tuple[str, ...]]:
 def measure(settings: Settings, turns: int) -> Costs:
     """The costs of one seed's run."""
     trainer = made(replace(settings, seeds=(0,), device="cpu"), ROWS)
-    rounds, lent = trainer.rounds, parts(trainer)
+    rounds, lent = trainer.rounds, inputs(trainer)
     stepping = best(trainer.step, 10 * turns)
     if not isinstance(rounds, ModelBasedRounds):
 
@@ -103,51 +107,56 @@ def measure(settings: Settings, turns: int) -> Costs:
 
         return Costs(stepping, best(learn, turns) / settings.updates)
     agents, streams_of = trainer.replay.shape.agents, rounds.streams["opponents"]
-    model, minds = rounds.settings, rounds.minds
-    opponents = replace(model.opponents, epochs=1)
-    history = opponents_fit.newest(trainer.replay, opponents.rows)
-    both = [models for models in (minds.theirs, minds.own) if models is not None]
+    model, models = rounds.settings, rounds.models
+    opponents = replace(model.opponents, max_epochs=1)
+    rows = rounds.opponent_rows(trainer.replay)
 
     def fit() -> None:
-        for models in both:
-            opponents_fit.fit(models, opponents, history, streams_of)
+        models.fit_opponents(opponents, rows, streams_of)
 
     k, n = torch.full((1, agents), 2), torch.zeros(1, agents, agents, dtype=torch.int64)
-    branch = best(lambda: rounds.branch(trainer.replay, k, n), turns) / 2
+    branch = (
+        best(lambda: rounds.branches.roll(trainer.replay, k, n, rounds.streams["rollouts"]), turns)
+        / 2
+    )
     return Costs(
-        stepping,
-        best(lambda: trainer.learner.update(rounds.drawn(lent), trainer.streams["update"]), turns),
-        best(fit, turns),
-        branch,
-        agents * _epoch(rounds, trainer.replay.shape, turns),
+        step=stepping,
+        update=best(
+            lambda: trainer.learner.update(rounds.draw(lent), trainer.streams["update"]), turns
+        ),
+        opponents=best(fit, turns),
+        branch=branch,
+        epoch=agents * _epoch(rounds, trainer.replay.shape, turns),
     )
 
 
 def seconds(settings: Settings, costs: Costs, many: bool) -> float:
     """Of one seed's run; ``many``: fits take as many epochs as they may, else as few."""
     side = settings.environments
-    total = side * 25 * math.ceil(settings.episodes / side)
+    total = side * EPISODE * math.ceil(settings.episodes / side)
     needed = total / side * costs.step
     every, fitted = settings.update_every, -math.inf
+    model = model_settings(settings.learner)
     for due in range(every, total + 1, every):
         steps = side * math.ceil(due / side)
         if steps < settings.warm_up:
             continue
         needed += settings.updates * costs.update
-        learner = settings.learner
-        if not isinstance(learner, Aorpo | Aordpg):
+        if model is None:
             continue
-        model, episodes = learner.model, steps // (25 * side) * side
-        epochs = model.opponents.epochs
+        episodes = steps // (EPISODE * side) * side
+        epochs = model.opponents.max_epochs
         needed += costs.opponents * (epochs if many else min(epochs, model.opponents.patience))
-        if episodes < model.start:
+        if episodes < model.warmup_episodes:
             continue
-        needed += costs.branch * lengths.linear(episodes // model.epoch, *model.grow, model.k)
-        if steps - fitted >= model.refit and not model.exact_dynamics:
+        needed += costs.branch * linear(
+            episodes // model.epoch, *model.rollout_length_epochs, model.k
+        )
+        if steps - fitted >= model.fit_every and not model.exact_dynamics:
             fitted, dynamics = steps, model.dynamics
-            least = min(dynamics.most_epochs, dynamics.patience)
-            rows = min(steps, dynamics.rows, settings.capacity)
-            needed += costs.epoch * rows / ROWS * (dynamics.most_epochs if many else least)
+            least = min(dynamics.max_epochs, dynamics.patience)
+            rows = min(steps, dynamics.max_rows, settings.capacity)
+            needed += costs.epoch * rows / ROWS * (dynamics.max_epochs if many else least)
     return needed
 
 
@@ -164,9 +173,9 @@ def best(work: Callable[[], Any], turns: int) -> float:
 
 def _epoch(rounds: ModelBasedRounds, shape: Shape, turns: int) -> float:
     """An epoch of one agent's dynamics, 0 where nothing is learned."""
-    learned = rounds.minds.ensemble
+    learned = rounds.models.ensemble
     if learned is None:
         return 0.0
-    settings = replace(learned.settings, rows=ROWS)
+    settings = replace(learned.settings, max_rows=ROWS)
     one = ensemble(shape, settings, learned.outcomes, streams([0], "initialise"), egos=1)
     return epoch_seconds(one, noise(ROWS, shape), turns, steps=8)[0]

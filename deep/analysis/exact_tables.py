@@ -28,7 +28,7 @@ from deep.agents.policies import Policies
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.envs.game import GameEnv
 from deep.nn.action_distributions import Categorical
-from deep.opponents import marginal_policies as marginal
+from deep.opponents import marginal_policies
 from deep.training.trainer import Trainer
 from tabular.cases.case import Case
 from tabular.games import policy
@@ -140,9 +140,9 @@ def policies(trainer: Trainer) -> tuple[policy.Policies, ...]:
     if not isinstance(found.head, Categorical):
         raise InputError("learner: its policies do not choose at random; train aorpo")
     rounds = trainer.rounds
-    own = rounds.minds.own if isinstance(rounds, ModelBasedRounds) else None
+    own = rounds.models.inference_opponents if isinstance(rounds, ModelBasedRounds) else None
     runs = len(trainer.seeds)
-    each = marginal.laws(found, own, _states(env).expand(runs, env.game.n, -1, -1))
+    each = marginal_policies.laws(found, own, _states(env).expand(runs, env.game.n, -1, -1))
     return tuple(tuple(distributions(law[run]) for law in each) for run in range(runs))
 
 
@@ -173,16 +173,16 @@ def _dynamics(trainer: Trainer, rounds: ModelBasedRounds) -> list[tuple[Array, .
     env = _world(trainer)
     game, runs = env.game, len(trainer.seeds)
     shape = (game.n_states, game.joint_actions, game.n_states)
-    if rounds.minds.ensemble is None:
+    if rounds.models.ensemble is None:
         transition = game.transition.toarray() if is_sparse(game.transition) else game.transition
         return [(transition.astype(float).reshape(shape),) * game.n] * runs
-    width = rounds.minds.ensemble.shape.action_width
+    width = rounds.models.ensemble.shape.action_width
     own = [functional.one_hot(torch.tensor(a), width) for a in product(*map(range, game.actions))]
     # rows s·|A| + a, joint actions row-major
     actions = torch.stack([each for _ in range(game.n_states) for each in own]).to(env.dtype)
     seen = _states(env).repeat_interleave(game.joint_actions, 0).unsqueeze(1)
     rows = len(actions)
-    found = rounds.minds.ensemble.distribution(
+    found = rounds.models.ensemble.distribution(
         seen.expand(runs, game.n, rows, game.n, -1), actions.expand(runs, game.n, -1, -1, -1)
     )
     return [
@@ -201,7 +201,7 @@ def _opponents(
     if rounds.settings.exact_opponents:
         return [((None,) * game.n,) * game.n] * runs
     seen = _states(env).unsqueeze(1).expand(runs, game.n, -1, game.n, -1)
-    found = rounds.minds.theirs.opponents.probabilities(seen)
+    found = rounds.models.rollout_opponents.opponents.probabilities(seen)
     return [
         tuple(
             tuple(

@@ -7,7 +7,7 @@ from typing import Any
 
 from bounds.shared.figures import curve, new_figure
 from bounds.shared.numbers import Array
-from deep.analysis.statistics import mean
+from tabular.records.intervals import mean
 
 
 def learning_curves(
@@ -23,7 +23,9 @@ def learning_curves(
     figure, axes = new_figure()
     for number, (label, x, values) in enumerate(curves):
         found = mean(values)
-        curve(axes, x, found.value, number, f"{label}, {values.shape[1]} seeds")
+        curve(
+            axes=axes, x=x, y=found.value, number=number, label=f"{label}, {values.shape[1]} seeds"
+        )
         if values.shape[1] > 1:
             axes.fill_between(x, found.low, found.high, color=f"C{number}", alpha=0.15, lw=0)
     for label, level in levels:

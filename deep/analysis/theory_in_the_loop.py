@@ -22,15 +22,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from bounds.shared.checkout import git_state
 from bounds.shared.files import write_json, write_text
 from bounds.shared.numbers import InputError
 from deep.analysis.exact_tables import watched
-from deep.aorpo import length_rules as lengths
-from deep.aorpo.build import Aorpo
-from deep.aorpo.rounds import ModelBased, ModelBasedRounds
+from deep.aorpo.rollout_schedule import linear
+from deep.aorpo.rounds import ModelBasedRounds
+from deep.aorpo.settings import Aorpo, ModelBasedSettings
 from deep.dynamics.ensemble import DynamicsSettings
 from deep.opponents.fitting import OpponentSettings
-from deep.training import installation as doctor
+from deep.training import installation
 from deep.training.run import Run, assemble
 from deep.training.settings import Settings, as_json, check
 from tabular.audit.rows.adaptive_lengths import claims_of
@@ -49,15 +50,17 @@ EPOCH, EPOCHS = 25, 20
 #: leaves room. One action drawn otherwise would change all that follows; its chance is that of a
 #: number in [0, 1) that close to an edge.
 ELSEWHERE = 1e-6
-MODEL = ModelBased(
-    start=EPOCH,
+MODEL = ModelBasedSettings(
+    warmup_episodes=EPOCH,
     rollouts=256,
     k=8,
-    grow=(1, 10),
+    rollout_length_epochs=(1, 10),
     epoch=EPOCH,
-    refit=500,
-    dynamics=DynamicsSettings(members=3, hidden=(32, 32), batch=128, rows=5000, most_epochs=10),
-    opponents=OpponentSettings(hidden=(32,), rate=0.003, rows=512, batch=128, epochs=5),
+    fit_every=500,
+    dynamics=DynamicsSettings(members=3, hidden=(32, 32), batch=128, max_rows=5000, max_epochs=10),
+    opponents=OpponentSettings(
+        hidden=(32,), learning_rate=0.003, max_rows=512, batch=128, max_epochs=5
+    ),
 )
 
 
@@ -100,15 +103,15 @@ def train(chosen: Settings) -> Iterator[dict[str, Any]]:
         done = False
         while not done:
             done = loop.step()
-            if trainer.updates > updates and trainer.episodes >= model.start:
-                k = lengths.linear(trainer.episodes // model.epoch, *model.grow, model.k)
+            if trainer.updates > updates and trainer.episodes >= model.warmup_episodes:
+                k = linear(trainer.episodes // model.epoch, *model.rollout_length_epochs, model.k)
                 all_real += model.rollouts * (loop.game.n - 1) * k
             updates = trainer.updates
-        if trainer.episodes // model.epoch == before // model.epoch or rounds.fitted < 0:
+        if trainer.episodes // model.epoch == before // model.epoch or rounds.last_dynamics_fit < 0:
             continue
         # the k that the rounds just done had, not the next epoch's
-        k = lengths.linear(before // model.epoch, *model.grow, model.k)
-        means, calls = trainer.averages.means(), rounds.totals()["calls"]
+        k = linear(before // model.epoch, *model.rollout_length_epochs, model.k)
+        means, calls = trainer.averages.means(), rounds.counters()["calls"]
         trainer.averages.clear()
         steps = trainer.environments.world.episode_steps
         for run, cases in enumerate(loop.cases()):
@@ -120,7 +123,13 @@ def train(chosen: Settings) -> Iterator[dict[str, Any]]:
                     "calls_all_real": all_real,
                 }
                 found = measured(case, k)
-                yield row(chosen.seeds[run], trainer.episodes, ego, found, learner)
+                yield row(
+                    seed=chosen.seeds[run],
+                    episode=trainer.episodes,
+                    ego=ego,
+                    found=found,
+                    learner=learner,
+                )
 
 
 def record(folder: Path, games: tuple[str, ...] = GAMES) -> Path:
@@ -138,8 +147,8 @@ def record(folder: Path, games: tuple[str, ...] = GAMES) -> Path:
         "finished": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "platform": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
-        "versions": doctor.versions(),
-        "git": doctor.git_state(),
+        "versions": installation.versions(),
+        "git": git_state(),
     }
     return write_json(folder / "manifest.json", manifest, replace=True)
 
@@ -149,7 +158,7 @@ def verify(folder: Path) -> int:
     began = time.monotonic()
     manifest, recorded = load(folder)
     found, good = [], True
-    here = processor() == manifest["processor"] and doctor.versions() == manifest["versions"]
+    here = processor() == manifest["processor"] and installation.versions() == manifest["versions"]
     most = ROUNDING if here else ELSEWHERE
     for old in recorded:
         if as_json(settings(old.game)) != manifest["settings"][old.game]:
@@ -170,8 +179,8 @@ def verify(folder: Path) -> int:
         good &= old_claim.status == new_claim.status
         print(f"{new_claim.id}: {new_claim.status} (recorded: {old_claim.status})")
         print(f"  {new_claim.summary.rpartition('; ')[0]}")
-    place = "the record's processor and versions" if here else f"{processor()}, not the record's"
-    print(f"{'all agree' if good else 'DIFFERENT'}; on {place}; {time.monotonic() - began:.0f} s")
+    where = "the record's processor and versions" if here else f"{processor()}, not the record's"
+    print(f"{'all agree' if good else 'DIFFERENT'}; on {where}; {time.monotonic() - began:.0f} s")
     return 0 if good else 1
 
 

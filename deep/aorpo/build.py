@@ -1,4 +1,4 @@
-"""AORPO and AORDPG: Algorithm 1 on top of MASAC and of MADDPG, by composition.
+"""Put AORPO and AORDPG together: Algorithm 1 on top of MASAC and of MADDPG, by composition.
 
 An agent i has a policy πⁱ(a|oⁱ, â⁻ⁱ) and critics, as in the model-free algorithm, and besides them
 a dynamics model of its own and a model of every opponent. Its critics and policy learn in rows of
@@ -10,7 +10,6 @@ as a call.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -18,43 +17,27 @@ from torch import Tensor
 from bounds.shared.numbers import InputError
 from deep.agents.actor_critic import ActorCritic
 from deep.agents.experience import Private
-from deep.agents.maddpg import Maddpg
-from deep.agents.masac import Masac
+from deep.aorpo.branches import Branches
 from deep.aorpo.communication import Communication, interactions
-from deep.aorpo.rounds import Minds, ModelBased, ModelBasedRounds, Usage
-from deep.aorpo.schemes import Scheme, adaptive, all_models, all_real, planned, released
-from deep.data.model_replay import private_replay
+from deep.aorpo.models import AgentModels
+from deep.aorpo.rounds import ModelBasedRounds
+from deep.aorpo.settings import Aordpg, Aorpo, ModelBasedSettings
+from deep.data.model_replay import model_replay
 from deep.dynamics.ensemble import ensemble, outcomes
 from deep.dynamics.exact import exact
-from deep.dynamics.state_replay import KeptStates, kept_states
+from deep.dynamics.state_replay import StateReplay, state_replay
 from deep.envs.batch import World
 from deep.envs.particle import ParticleEnv
 from deep.envs.spaces import Shape
 from deep.opponents.models import (
     OpponentModels,
     Opponents,
+    ego_view,
     opponent_models,
-    own,
+    opponent_view,
     real_opponents,
-    theirs,
 )
 from deep.seeding import Streams, streams
-
-
-@dataclass(frozen=True)
-class Aorpo(Masac):
-    """Settings of AORPO: those of MASAC, and of the models."""
-
-    model: ModelBased = field(default_factory=ModelBased)
-    """The models and their use."""
-
-
-@dataclass(frozen=True)
-class Aordpg(Maddpg):
-    """Settings of AORDPG: those of MADDPG, and of the models."""
-
-    model: ModelBased = field(default_factory=ModelBased)
-    """The models and their use."""
 
 
 def model_based(
@@ -79,62 +62,75 @@ def model_based(
     def draws(purpose: str) -> Streams:
         return streams(seeds, purpose)
 
-    def models(view: Callable[[int, int], int], name: str) -> OpponentModels:
+    def opponents(view: Callable[[int, int], int], name: str) -> OpponentModels:
         hidden = model.opponents.hidden
-        return opponent_models(shape, hidden, view, draws(f"initialise {name}"), dtype, device)
+        return opponent_models(
+            shape=shape,
+            hidden=hidden,
+            view=view,
+            streams=draws(f"initialise {name}"),
+            dtype=dtype,
+            device=device,
+        )
 
     def others(observations: Tensor, drawing: Streams) -> Tensor:
-        return minds.played.sample(observations, drawing)
+        return models.played_opponents.sample(observations, drawing)
 
-    believed = models(theirs, "opponents")
-    inferring = models(own, "inference") if model.conditioned else None
+    believed = opponents(opponent_view, "opponents")
+    inferring = opponents(ego_view, "inference") if model.conditioned else None
     learner = build(
-        shape,
-        settings,
-        draws("initialise"),
-        dtype,
-        device,
-        None if inferring is None else inferring.inference,
-        Private(others),
+        shape=shape,
+        settings=settings,
+        streams=draws("initialise"),
+        dtype=dtype,
+        device=device,
+        inference=None if inferring is None else inferring.inference,
+        experience=Private(others),
     )
-    kept = _kept(model, world, draws("layout"), capacity)
+    kept = _state_replay(model, world, draws("layout"), capacity)
     if model.exact_dynamics:
         learned, dynamics = None, exact(world, None if kept is None else kept.rows)
     else:
         learned = dynamics = ensemble(
-            shape, model.dynamics, outcomes(world), draws("initialise dynamics"), dtype, device
+            shape=shape,
+            settings=model.dynamics,
+            predicted=outcomes(world),
+            streams=draws("initialise dynamics"),
+            dtype=dtype,
+            device=device,
         )
-    played = _real(learner) if model.exact_opponents else believed.opponents
-    minds = Minds(believed, inferring, played, dynamics, learned)
+    models = AgentModels(
+        rollout_opponents=believed,
+        inference_opponents=inferring,
+        played_opponents=_real(learner) if model.exact_opponents else believed.opponents,
+        dynamics=dynamics,
+        ensemble=learned,
+    )
+    communication = Communication(
+        act=lambda observations, drawing: learner.act(observations, drawing, greedy=False),
+        width=shape.action_width,
+        interactions=interactions(len(seeds), shape.agents),
+    )
     rounds = ModelBasedRounds(
-        model,
-        settings.batch,
-        updates,
-        learner,
-        minds,
-        _scheme(model),
-        Communication(
-            lambda observations, drawing: learner.act(observations, drawing, greedy=False),
-            shape.action_width,
-            interactions(len(seeds), shape.agents),
+        settings=model,
+        batch=settings.batch,
+        updates=updates,
+        learner=learner,
+        models=models,
+        branches=Branches(
+            rollouts=model.rollouts,
+            models=models,
+            policies=learner.policies,
+            communication=communication,
+            model_buffer=model_replay(
+                shape=shape, runs=len(seeds), capacity=model.buffer_rows, dtype=dtype, device=device
+            ),
+            state_replay=kept,
         ),
-        private_replay(shape, len(seeds), model.keep * model.rollouts * model.k, dtype, device),
-        kept,
-        {name: draws(name) for name in ("dynamics", "opponents", "rollouts")},
-        learner.policies.stack.parameters.detach().clone(),
+        streams={name: draws(name) for name in ("dynamics", "opponents", "rollouts")},
+        policies_before_round=learner.policies.stack.parameters.detach().clone(),
     )
     return learner, rounds
-
-
-def _scheme(model: ModelBased) -> Scheme:
-    schemes: dict[Usage, Scheme] = {
-        "adaptive": adaptive,
-        "all-models": all_models,
-        "all-real": all_real,
-        "planned": planned(model.calls),
-        "released": released,
-    }
-    return schemes[model.scheme]
 
 
 def _real(learner: ActorCritic) -> Opponents:
@@ -143,7 +139,9 @@ def _real(learner: ActorCritic) -> Opponents:
     return real_opponents(policies.shape, policies.head, policies.outputs)
 
 
-def _kept(model: ModelBased, world: World, layout: Streams, capacity: int) -> KeptStates | None:
+def _state_replay(
+    model: ModelBasedSettings, world: World, layout: Streams, capacity: int
+) -> StateReplay | None:
     if not (model.exact_dynamics and isinstance(world, ParticleEnv)):
         return None
-    return kept_states(world.reset(layout, 1), capacity)
+    return state_replay(world.reset(layout, 1), capacity)

@@ -1,4 +1,4 @@
-"""Comm(s, j) of Algorithm 1: the one place where an ego agent asks real agents, and what it costs.
+"""Comm(s, j) of Algorithm 1: calls to real opponents are made and counted here alone.
 
 Two things are counted, of each run:
 
@@ -9,9 +9,7 @@ Two things are counted, of each run:
 Dynamics interactions are the paper's "episodes in the training stage (the agents interacts with the
 dynamics environment 25 times in an episode)": steps/25.
 
-Normalised agent interactions are "the times the agent groups complete a full interaction, which is
-divided by 25". Read here: a full interaction of the group is that every agent acts once, so with n
-agents a step is one of them and a call is 1/n of one,
+Normalised agent interactions count both (``tabular.records.interactions``),
 
     (n · steps + Σ_i Σ_{j≠i} calls_ij) / n / 25.
 
@@ -31,12 +29,10 @@ from torch import Tensor
 from bounds.shared.numbers import whole
 from deep.nn.tensors import restore_tensors
 from deep.seeding import Streams, forked
+from tabular.records.interactions import EPISODE, normalised
 
 #: Actions [run, row, agent, number] of all agents for observations [run, row, agent, number].
 Act = Callable[[Tensor, Streams], Tensor]
-
-#: Steps of an episode, by which the paper divides interactions.
-EPISODE = 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +54,9 @@ class Interactions:
     @property
     def normalised(self) -> Tensor:
         """Normalised agent interactions [run], float64; see the module."""
-        agents = self.calls.shape[1]
-        acts = agents * self.steps + self.calls.sum((1, 2))
-        return acts.double() / agents / EPISODE
+        calls = self.calls.sum((1, 2)).double()
+        found: Tensor = normalised(self.steps.double(), calls, self.calls.shape[1])
+        return found
 
     def state(self) -> dict[str, Tensor]:
         """The counters, leading axis [run]; not copies."""
@@ -97,8 +93,8 @@ class Communication:
 
         observations[run, ego, row, agent, number]; wanted[run, ego, agent], on the CPU: whom each
         ego agent asks, in all its rows. Adds a call a row for each of them. What was not asked for
-        is NaN, so that nobody gets an action for nothing. The streams move on by one number of
-        each run, whoever asks.
+        is NaN, so that an action that was not paid for cannot be used by mistake. The streams move
+        on by one number of each run, whoever asks.
 
         ``ValueError`` where an agent asks itself.
         """

@@ -1,4 +1,4 @@
-"""ORACLE: how wrong the models of a run are, as only the simulator can say; for the record.
+"""Oracle metrics: exact errors of a run's models, which only the simulator can know.
 
 No agent sees any of this. It is measured with the evaluations, in states that the agents meet now
 (times 0, 5, 10, … of an episode in some worlds, actions sampled), and draws from streams of its
@@ -23,13 +23,15 @@ import torch
 from torch import Tensor
 
 from deep.agents.policies import Policies
+from deep.aorpo.models import AgentModels
+from deep.aorpo.settings import ModelBasedSettings
 from deep.dynamics.compounding_error import Acting, compounding, trajectory
 from deep.dynamics.exact import Dynamics, exact, packed
 from deep.envs.batch import World
 from deep.envs.particle import ParticleEnv
 from deep.envs.spaces import Choices
 from deep.nn.action_distributions import joint
-from deep.opponents import marginal_policies as marginal
+from deep.opponents import marginal_policies
 from deep.opponents.models import OpponentModels, Opponents
 from deep.seeding import Streams
 
@@ -37,17 +39,53 @@ from deep.seeding import Streams
 WORLDS, EVERY = 16, 5
 
 
+def oracle_metrics(
+    world: World,
+    policies: Policies,
+    models: AgentModels,
+    settings: ModelBasedSettings,
+    streams: Streams,
+) -> dict[str, Tensor]:
+    """All four, [run, ego]: those of opponents and of dynamics that are learned and played."""
+    errors_wanted, ensemble = not settings.exact_opponents, models.ensemble
+    if not (errors_wanted or ensemble):
+        return {}
+    seen, states = met(
+        world=world,
+        policies=policies,
+        worlds=WORLDS,
+        times=range(world.episode_steps)[::EVERY],
+        streams=streams,
+    )
+    found: dict[str, Tensor] = {}
+    if errors_wanted:
+        found |= of_opponents(models.played_opponents, policies, models.inference_opponents, seen)
+    if ensemble is not None:
+        found |= of_branches(
+            world=world,
+            policies=policies,
+            opponents=models.played_opponents,
+            model=ensemble.mean_prediction,
+            seen=seen,
+            states=states,
+            k=settings.k,
+            streams=streams,
+        )
+    return found
+
+
 def of_opponents(
     opponents: Opponents, policies: Policies, inferring: OpponentModels | None, seen: Tensor
 ) -> dict[str, Tensor]:
     """The two errors of opponents, [run, ego]; empty where there is no exact one.
 
-    seen[run, row, agent, number]: what the agents observe. inferring: see ``marginal.laws``.
+    seen[run, row, agent, number]: what the agents observe. inferring: see
+    ``deep.opponents.marginal_policies.laws``.
     """
-    if not marginal.enumerable(policies, inferring):
+    if not marginal_policies.enumerable(policies, inferring):
         return {}
     agents = seen.shape[2]
-    real = marginal.laws(policies, inferring, seen.transpose(1, 2))
+    real = marginal_policies.laws(policies, inferring, seen.transpose(1, 2))
     believed = opponents.probabilities(every_ego(seen)).double()
     mean = believed.new_zeros(len(seen), agents, agents)
     largest = mean.clone()
@@ -82,7 +120,14 @@ def of_branches(
 
     def apart(real: Acting, branch: Acting) -> Tensor:
         there, here = (
-            trajectory(each, each.begin(rows), start, acting, k, streams)
+            trajectory(
+                dynamics=each,
+                memory=each.begin(rows),
+                start=start,
+                act=acting,
+                steps=k,
+                streams=streams,
+            )
             for each, acting in ((truth, real), (model, branch))
         )
         return compounding(there, here, world.observation_sizes).value[..., -1]

@@ -101,7 +101,13 @@ def roll(
             # a view of the egos' own entries
             actions.diagonal(dim1=1, dim2=3).copy_(act(own(observations), drawing).movedim(1, -1))
             memory, following, rewards = dynamics.step(memory, observations, actions, drawing)
-            yield Step(observations, actions, rewards, following, alive)
+            yield Step(
+                observations=observations,
+                actions=actions,
+                rewards=rewards,
+                next_observations=following,
+                alive=alive,
+            )
             observations = following
 
     return steps_from(start, memory)

@@ -1,113 +1,107 @@
-"""Usages of opponents in a rollout: who plays an opponent at which step, model or real agent.
+"""Rollout lengths of all ego agents from estimated errors, by ``bounds.planning.schemes``.
 
-A scheme turns what is believed of the opponents' errors into the rollout lengths k[run, ego] and
-nⱼ[run, ego, opponent] (``deep.aorpo.length_rules``). The paper's is ``adaptive``; ``all-models``
-and ``all-real`` are those that it compares with (Fig. 5), ``planned`` is the project's own planner
-under a budget of calls, and ``released`` is what the authors' code does.
+What a scheme sees is ``Estimates``: of the agents' own history, rows that the models were not
+fitted to. It never looks at a real policy, except at how far the agents' own have moved: where a
+scheme asks for policy shifts every agent tells the others one number, its own.
 
-What a scheme sees is ``Evidence``: the agents' own history, rows that the models were not fitted
-to. It never looks at a real policy, except at how far the agents' own have moved: in ``planned``
-every agent tells the others one number, its own shift.
+The error of the dynamics model is left out: no estimate of its total variation means anything where
+the world is deterministic (ledger: tv-bounds-on-deterministic-dynamics).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from deep.aorpo import length_rules as lengths
+from bounds.formula.error_profile import ErrorProfile
+from bounds.planning.schemes import Known, Scheme
+from bounds.shared.numbers import InputError
 from deep.nn.action_distributions import Categorical
-from deep.opponents import errors as opponent_errors
+from deep.opponents.errors import match_rate, mismatch, pooled_residual
 from deep.opponents.fitting import History
 from deep.opponents.models import Opponents
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class Estimates:
     """What is known when lengths are chosen.
 
-    opponents: the models, None where the real policies are played in their place, of which nothing
-    has to be estimated: no error, every action matched. held_out: rows of D_env that the models
-    were not fitted to. shift[run, agent]: how far each agent's policy has moved since the last
-    round, the mean of D_TV. gamma: the discount factor.
+    gamma: the discount factor. opponent_error[run, ego, opponent]: of ε_π̂, 0 about oneself.
+    policy_shift[run, agent]: how far each agent's policy has moved since the last round, the mean
+    of D_TV. match_rate[run, ego, opponent]: None where the scheme does not ask.
     """
 
-    opponents: Opponents | None
-    held_out: History
-    shift: Tensor
     gamma: float
-
-    @cached_property
-    def errors(self) -> Tensor:
-        """The estimate of ε_π̂, [run, ego, opponent].
-
-        For choices ``opponent_errors.mismatch``, an upper estimate; for numbers, which never match,
-        ``opponent_errors.pooled_residual``, a lower one.
-        """
-        if self.opponents is None:
-            return torch.zeros(self._shape, dtype=torch.float64)
-        if isinstance(self.opponents.head, Categorical):
-            return opponent_errors.mismatch(self.opponents, self.held_out).value
-        return opponent_errors.pooled_residual(self.opponents, self.held_out).value
-
-    @property
-    def rates(self) -> Tensor:
-        """Match rates, [run, ego, opponent]; ``InputError`` where actions are numbers."""
-        if self.opponents is None:
-            return torch.ones(self._shape, dtype=torch.float64)
-        return opponent_errors.match_rate(self.opponents, self.held_out).value
-
-    @property
-    def _shape(self) -> tuple[int, int, int]:
-        runs, _, agents, _ = self.held_out.actions.shape
-        return runs, agents, agents
+    opponent_error: Tensor
+    policy_shift: Tensor
+    match_rate: Tensor | None = None
 
 
-#: (what is known, k of the schedule) to k[run, ego] and lengths[run, ego, opponent].
-Scheme = Callable[[Evidence, int], tuple[Tensor, Tensor]]
+def opponent_error(opponents: Opponents | None, held_out: History) -> Tensor:
+    """The estimate of ε_π̂, [run, ego, opponent], float64.
 
-
-def adaptive(evidence: Evidence, k: int) -> tuple[Tensor, Tensor]:
-    """nⱼ = ⌊k min ε_π̂ / ε_π̂ʲ⌋, Section 5.1."""
-    return _same(evidence, k), lengths.adaptive(evidence.errors, k)
-
-
-def all_models(evidence: Evidence, k: int) -> tuple[Tensor, Tensor]:
-    """Nobody is asked."""
-    return _same(evidence, k), lengths.all_models(evidence.errors, k)
-
-
-def all_real(evidence: Evidence, k: int) -> tuple[Tensor, Tensor]:
-    """Everybody is asked in every step."""
-    return _same(evidence, k), lengths.all_real(evidence.errors, k)
-
-
-def planned(calls: int) -> Scheme:
-    """At most ``calls`` calls a branch, spent by the planner, which may also choose a shorter k.
-
-    Its bound counts the opponents' errors and the agents' shifts. The error of the dynamics model
-    is left out: no estimate of its total variation means anything where the world is deterministic
-    (ledger: tv-bounds-on-deterministic-dynamics).
+    For choices ``deep.opponents.errors.mismatch``, an upper estimate; for numbers, which never
+    match, ``pooled_residual``, a lower one. Where the real policies are played in the place of
+    models, None, nothing has to be estimated: no error.
     """
+    if opponents is None:
+        return torch.zeros(_by_ego(held_out), dtype=torch.float64)
+    if isinstance(opponents.head, Categorical):
+        return mismatch(opponents, held_out).value
+    return pooled_residual(opponents, held_out).value
 
-    def scheme(evidence: Evidence, k: int) -> tuple[Tensor, Tensor]:
-        exact = torch.zeros(evidence.errors.shape[:2], dtype=torch.float64)
-        found = lengths.planned(
-            evidence.errors.cpu(), evidence.shift.cpu(), exact, evidence.gamma, calls, k
+
+def opponent_match_rate(opponents: Opponents | None, held_out: History) -> Tensor:
+    """Match rates, [run, ego, opponent], 1 for real policies; ``InputError`` for numbers."""
+    if opponents is None:
+        return torch.ones(_by_ego(held_out), dtype=torch.float64)
+    return match_rate(opponents, held_out).value
+
+
+def lengths(scheme: Scheme, estimates: Estimates, k: int, calls: int = 0) -> tuple[Tensor, Tensor]:
+    """k[run, ego] and nⱼ as lengths[run, ego, opponent], int64; an agent's own entry is its k.
+
+    k: of the schedule; ``planned`` may choose a shorter one. calls: its budget. Errors and shifts
+    above 1, which estimates can be, count as 1. ``InputError`` where an error is below 0 or not
+    finite.
+    """
+    errors = _checked(estimates.opponent_error.cpu()).clamp(max=1)
+    shift = estimates.policy_shift.cpu().clamp(max=1)
+    runs, agents = errors.shape[:2]
+    ks, n = errors.new_zeros(runs, agents, dtype=torch.int64), torch.zeros(errors.shape).long()
+    for run in range(runs):
+        for ego in range(agents):
+            others = [j for j in range(agents) if j != ego]
+            profile = ErrorProfile(
+                gamma=estimates.gamma,
+                policy_shift=tuple(shift[run, [ego, *others]].tolist()),
+                opponent_model=tuple(errors[run, ego, others].tolist()),
+                model_sup=0.0,
+                k=k,
+            )
+            rates = None
+            if estimates.match_rate is not None:
+                rates = tuple(estimates.match_rate[run, ego, others].tolist())
+            found = scheme.choose(Known(profile, shortest=1, calls=calls, match_rates=rates))
+            ks[run, ego] = n[run, ego, ego] = found.k
+            n[run, ego, others] = torch.tensor(found.n, dtype=torch.int64)
+    return ks, n
+
+
+def _by_ego(history: History) -> tuple[int, int, int]:
+    runs, _, agents, _ = history.actions.shape
+    return runs, agents, agents
+
+
+def _checked(errors: Tensor) -> Tensor:
+    others = ~torch.eye(errors.shape[1], dtype=torch.bool)
+    bad = (~(errors.isfinite() & (errors >= 0)) & others).nonzero()
+    if len(bad):
+        run, ego, opponent = bad[0].tolist()
+        raise InputError(
+            f"errors[{run}][{ego}][{opponent}]: {float(errors[run, ego, opponent])}; "
+            "give a finite number, 0 or more"
         )
-        return found.k, found.lengths
-
-    return scheme
-
-
-def released(evidence: Evidence, k: int) -> tuple[Tensor, Tensor]:
-    """Ratios of match rates, and a model used for nⱼ − 1 steps, as in the authors' code."""
-    return _same(evidence, k), lengths.one_less(lengths.released_match_rates(evidence.rates, k))
-
-
-def _same(evidence: Evidence, k: int) -> Tensor:
-    return torch.full(evidence.errors.shape[:2], k, dtype=torch.int64)
+    return errors

@@ -15,6 +15,7 @@ import tyro
 
 from bounds.shared.command_line import run
 from bounds.shared.numbers import InputError, whole
+from bounds.shared.text_table import aligned
 from deep.envs.tasks import names
 from deep.training.algorithms import ALGORITHMS
 from deep.training.presets import PRESETS, preset
@@ -129,8 +130,7 @@ def execute(command: Train | Resume | Evaluate | Metrics | Doctor | Bench) -> in
         case Metrics():
             from deep.training.metrics import GLOSSARY
 
-            width = max(map(len, GLOSSARY))
-            print("\n".join(f"{name:<{width}}  {meaning}" for name, meaning in GLOSSARY.items()))
+            print(aligned(list(GLOSSARY.items())))
             return 0
         case Doctor():
             from deep.training.installation import report
@@ -139,8 +139,7 @@ def execute(command: Train | Resume | Evaluate | Metrics | Doctor | Bench) -> in
             if command.json:
                 print(json.dumps(dict(rows), ensure_ascii=False))
             else:
-                width = max(len(name) for name, _ in rows)
-                print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+                print(aligned(rows))
             return 0
         case Bench():
             return _bench(command)
@@ -148,39 +147,26 @@ def execute(command: Train | Resume | Evaluate | Metrics | Doctor | Bench) -> in
 
 def _bench(command: Bench) -> int:
     from bounds.shared.progress import progress
-    from deep.analysis import benchmark as bench
-    from deep.analysis import benchmark_hours as bench_hours
+    from deep.analysis import benchmark, benchmark_hours
     from deep.training.installation import device_name
 
     with progress() as bar:
-        rows, hours = bench.table(bar=bar), bench_hours.table(bar=bar)
+        rows, hours = benchmark.table(bar=bar), benchmark_hours.table(bar=bar)
     if command.json:
         found = {"device": device_name("cpu"), "threads": 1}
         lists = {"costs": [asdict(row) for row in rows], "hours": [asdict(row) for row in hours]}
         print(json.dumps(found | lists, ensure_ascii=False))
         return 0
     print(f"{device_name('cpu')}, one thread; processor time\n")
-    print(_columns(bench.lines(rows)))
+    print(aligned(benchmark.lines(rows), numbers=1))
     print(
         "\nhours that a preset takes, all seeds in one process, computed from costs of its parts;"
     )
     print(
         "a fit stops after `patience` epochs at the earliest, at its largest number at the latest\n"
     )
-    print(_columns(bench_hours.lines(hours)))
+    print(aligned(benchmark_hours.lines(hours), numbers=1))
     return 0
-
-
-def _columns(lines: Sequence[Sequence[str]]) -> str:
-    """Rows of cells, titles first; the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
 
 
 def _train(command: Train) -> int:
@@ -216,9 +202,9 @@ def _evaluate(command: Evaluate) -> int:
     if command.render is not None and command.render.suffix.lower() != ".gif":
         raise InputError(f"--render: {command.render} does not end in .gif; name a GIF file")
     opened = reopen(command.run, device=command.device)
-    place, learner, path = trained(opened)
+    world, learner, path = trained(opened)
     purpose, seeds = f"evaluation with seed {command.seed}", opened.settings.seeds
-    found = evaluate(place, learner, seeds, command.episodes, purpose, greedy=not command.sample)
+    found = evaluate(world, learner, seeds, command.episodes, purpose, greedy=not command.sample)
     if command.json:
         print(json.dumps({"checkpoint": str(path)} | summary(found), ensure_ascii=False))
     else:
@@ -227,7 +213,7 @@ def _evaluate(command: Evaluate) -> int:
     if command.render is not None:
         from deep.analysis.animation import episode, save_gif
 
-        pictures = episode(place, learner, seeds, purpose, greedy=not command.sample)
+        pictures = episode(world, learner, seeds, purpose, greedy=not command.sample)
         written = save_gif(pictures, command.render)
         print(written, file=sys.stderr if command.json else sys.stdout)
     return 0
@@ -248,9 +234,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of ``python -m deep``."""
     given = sys.argv[1:] if arguments is None else arguments
     return run(
-        commands(given),
-        execute,
-        "python -m deep",
-        "Multi-agent learners in batched environments, many seeds at once.",
-        arguments,
+        commands=commands(given),
+        execute=execute,
+        prog="python -m deep",
+        description="Multi-agent learners in batched environments, many seeds at once.",
+        arguments=arguments,
     )

@@ -44,11 +44,11 @@ def unpacked(shape: Shape, rows: Tensor) -> Batch:
     """The batch that was ``packed``; views."""
     observations, actions, rewards, following, terminated = rows.split(_widths(shape), -1)
     return Batch(
-        observations.unflatten(-1, (shape.agents, -1)),
-        actions.unflatten(-1, (shape.agents, -1)),
-        rewards,
-        following.unflatten(-1, (shape.agents, -1)),
-        terminated.squeeze(-1),
+        observations=observations.unflatten(-1, (shape.agents, -1)),
+        actions=actions.unflatten(-1, (shape.agents, -1)),
+        rewards=rewards,
+        next_observations=following.unflatten(-1, (shape.agents, -1)),
+        terminated=terminated.squeeze(-1),
     )
 
 

@@ -1,4 +1,4 @@
-"""Replays that are not shared: what the model of every ego agent of every run made up.
+"""The model buffer: a replay of model transitions for every ego agent, and batches of both kinds.
 
 The axes are [run, ego, row, ...], and each ego's memory fills up by itself: rollouts need not be of
 one length. A learner's batch mixes such rows with real ones, in a stated share.
@@ -19,7 +19,7 @@ from deep.seeding import Streams
 
 
 @dataclass(frozen=True, eq=False)
-class PrivateReplay:
+class ModelReplay:
     """``rows[run, ego, row, number]``; the oldest are overwritten when an ego's are full.
 
     added[run, ego], int64 on the CPU: transitions so far, those overwritten included.
@@ -45,9 +45,9 @@ class PrivateReplay:
         new = packed(batch, self.rows.dtype)[:, :, -self.capacity :]
         runs, egos, kept, width = new.shape
         chosen = torch.ones_like(self.added, dtype=torch.bool) if alive is None else alive.cpu()
-        place = self.added.unsqueeze(-1) + torch.arange(count - kept, count)
+        position = self.added.unsqueeze(-1) + torch.arange(count - kept, count)
         first = torch.arange(runs * egos).view(runs, egos, 1) * self.capacity
-        index = (place % self.capacity + first)[chosen].flatten().to(self.rows.device)
+        index = (position % self.capacity + first)[chosen].flatten().to(self.rows.device)
         self.rows.view(-1, width)[index] = new[chosen.to(new.device)].flatten(0, 1)
         self.added.add_(count * chosen)
 
@@ -97,28 +97,28 @@ class PrivateReplay:
         self.added.copy_(state["added"])
 
 
-def private_replay(
+def model_replay(
     shape: Shape, runs: int, capacity: int, dtype: torch.dtype, device: str
-) -> PrivateReplay:
+) -> ModelReplay:
     """Empty replays of all agents. Memory is taken as they fill up."""
     whole("capacity", capacity, 1)
     axes = (runs, shape.agents)
     rows = torch.empty(*axes, capacity, row_width(shape), dtype=dtype, device=device)
-    return PrivateReplay(shape, rows, torch.zeros(axes, dtype=torch.int64))
+    return ModelReplay(shape, rows, torch.zeros(axes, dtype=torch.int64))
 
 
 def joined(first: Batch, second: Batch) -> Batch:
     """The rows of ``first`` and then those of ``second``."""
     return Batch(
-        torch.cat((first.observations, second.observations), -3),
-        torch.cat((first.actions, second.actions), -3),
-        torch.cat((first.rewards, second.rewards), -2),
-        torch.cat((first.next_observations, second.next_observations), -3),
-        torch.cat((first.terminated, second.terminated), -1),
+        observations=torch.cat((first.observations, second.observations), -3),
+        actions=torch.cat((first.actions, second.actions), -3),
+        rewards=torch.cat((first.rewards, second.rewards), -2),
+        next_observations=torch.cat((first.next_observations, second.next_observations), -3),
+        terminated=torch.cat((first.terminated, second.terminated), -1),
     )
 
 
-def mixed(real: Replay, model: PrivateReplay, rows: int, share: float, streams: Streams) -> Batch:
+def mixed(real: Replay, model: ModelReplay, rows: int, share: float, streams: Streams) -> Batch:
     """``rows`` transitions of every ego: first ``share`` of them real, the others its model's.
 
     The real ones are drawn for each ego apart from the run's one replay; their number is rounded to

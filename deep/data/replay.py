@@ -45,7 +45,13 @@ class Replay:
         terminated: Tensor,
     ) -> None:
         """Append transitions with the axes of ``Batch``, an environment a row."""
-        added = Batch(observations, actions, rewards, next_observations, terminated)
+        added = Batch(
+            observations=observations,
+            actions=actions,
+            rewards=rewards,
+            next_observations=next_observations,
+            terminated=terminated,
+        )
         new = packed(added, self.rows.dtype)[:, -self.capacity :]
         skipped = observations.shape[1] - new.shape[1]
         start = (self.added + skipped) % self.capacity
@@ -67,7 +73,8 @@ class Replay:
         All are drawn from the one replay of the run, uniformly and with replacement.
         """
         together = self.sample(streams, egos * rows)
-        return Batch(*(part.unflatten(1, (egos, rows)) for part in vars(together).values()))
+        apart = {name: part.unflatten(1, (egos, rows)) for name, part in vars(together).items()}
+        return Batch(**apart)
 
     def batch(self, index: Tensor) -> Batch:
         """The transitions in the rows ``index[run, row]``."""

@@ -1,4 +1,4 @@
-"""Which transitions judge models and are never trained on: the same for every model and every fit.
+"""The validation split: which transitions judge models and are never trained on.
 
 Transition t, counted from the first of training, is held out if the fractional part of t g is below
 the share, g = 1/golden ratio. So no transition changes sides, wherever it lies in a replay, and
@@ -34,7 +34,7 @@ def held_out(numbers: Tensor, share: float) -> Tensor:
 
 
 def off(rows: int) -> float:
-    """By how much the held-out rows of a stretch of ``rows`` may differ from their share."""
+    """Largest deviation of the number of held-out rows from share * ``rows``, for any share."""
     numbers = [1, 2]
     while numbers[-1] <= rows:
         numbers.append(numbers[-1] + numbers[-2])

@@ -1,4 +1,4 @@
-"""How far a model drifts from the world over k steps: the compounding error of the paper.
+"""The compounding error ε_c(h) of the paper: how far a model drifts from the world in h steps.
 
 A real trajectory (s₀, a₀, s₁, …, s_h) and a branched rollout ŝ₀ = s₀, ŝ₁, …, ŝ_h from the same
 start, in which the next states are the model's (the actions too, if opponent models act). Following
@@ -46,18 +46,13 @@ class Compounding:
     starts: int
 
 
-def given(actions: Tensor) -> Acting:
-    """The same actions whatever is observed: ``actions[run, ego, row, step, agent, number]``."""
-    return lambda step, _: actions[:, :, :, step]
-
-
 def trajectory(
     dynamics: Dynamics, memory: Any, start: Tensor, act: Acting, steps: int, streams: Streams
 ) -> Tensor:
     """Observations [run, ego, row, 0..steps, agent, number] from ``start`` under ``dynamics``.
 
-    memory: what ``dynamics.begin`` returned. Policies give a rollout, ``given`` the rollout under a
-    real trajectory's actions; ``deep.dynamics.exact.exact`` gives the real trajectory.
+    memory: what ``dynamics.begin`` returned. Policies give a rollout, the actions of a real
+    trajectory give the rollout under those; ``deep.dynamics.exact`` gives the real trajectory.
     """
     whole("steps", steps, 1)
     seen = [start]
@@ -93,4 +88,6 @@ def compounding(
     errors = square.cumsum(-1) / lengths
     mean = errors.mean(2)
     radius = float(norm.ppf((1 + level) / 2)) * errors.std(2) / starts**0.5
-    return Compounding(mean, (mean - radius).clamp(min=0), mean + radius, level, starts)
+    return Compounding(
+        value=mean, low=(mean - radius).clamp(min=0), high=mean + radius, level=level, starts=starts
+    )

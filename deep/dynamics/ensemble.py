@@ -6,11 +6,11 @@ member is evaluated: the model of an ego agent is the mixture
 
     T̂(s', r | s, a) = 1/B Σ_b T̂_b(s', r | s, a).
 
-Drawing. M rows have to be dealt to B members. Each member has P places, the least multiple of 32
-with B P ≥ M, and a random permutation of all places says where each row goes. So the member of each
+Drawing. M rows have to be dealt to B members. Each member has P slots, the least multiple of 32
+with B P ≥ M, and a random permutation of all slots says where each row goes. So the member of each
 row is uniform, and those of two steps are independent. The rows of one step are dealt without
 replacement: no member gets more than P, so two rows of a step have one member with probability
-(P − 1)/(B P − 1), a little less than 1/B. Empty places are computed with the first row's input and
+(P − 1)/(B P − 1), a little less than 1/B. Empty slots are computed with the first row's input and
 not read.
 
 Inputs are made standard per run with the training rows' mean and deviation. Hidden units are relu,
@@ -26,9 +26,9 @@ import torch
 from torch import Tensor
 
 from bounds.shared.numbers import InputError, in_range, whole
-from deep.dynamics.gaussian_outcomes import Numbers
+from deep.dynamics.categorical_outcomes import CategoricalOutcomes
+from deep.dynamics.gaussian_outcomes import GaussianOutcomes
 from deep.dynamics.outcomes import Affine, Outcomes, Standard, change
-from deep.dynamics.state_outcomes import States
 from deep.envs.batch import World
 from deep.envs.climb import ClimbEnv
 from deep.envs.game import GameEnv
@@ -50,22 +50,22 @@ class DynamicsSettings:
     """Networks of an ego agent's ensemble, B."""
     hidden: tuple[int, ...] = (512, 512, 512, 512)
     """Units of the hidden layers."""
-    rate: float = 0.001
+    learning_rate: float = 0.001
     """Adam's rate."""
     weight_decay: float = 0.00005
     """What a step of rate 1 takes off a parameter, as a share of it (decoupled from Adam)."""
     batch: int = 256
     """Rows of a network in a step, a multiple of 32."""
-    rows: int = 50_000
+    max_rows: int = 50_000
     """The most transitions of a run that a fit sees, drawn uniformly from its replay."""
-    most_epochs: int = 50
+    max_epochs: int = 50
     """The most epochs of a fit."""
     patience: int = 3
     """Epochs without progress after which a network stops."""
     improvement: float = 0.01
     """Decrease of the held-out loss that counts as progress, in nats a target: 0.01 makes what
     happened 1 % likelier."""
-    held_out: float = 0.1
+    validation_share: float = 0.1
     """Share of the transitions that is held out for ever."""
 
     def __post_init__(self) -> None:
@@ -74,32 +74,32 @@ class DynamicsSettings:
             whole(f"model.dynamics.hidden[{layer}]", units, 1)
         if not self.hidden:
             raise InputError("model.dynamics.hidden: no layer; give at least one")
-        in_range("model.dynamics.rate", self.rate, 0, 1)
+        in_range("model.dynamics.learning_rate", self.learning_rate, 0, 1)
         in_range("model.dynamics.weight_decay", self.weight_decay, 0, 1)
         if whole("model.dynamics.batch", self.batch, 1) % UNIT:
             raise InputError(f"model.dynamics.batch: {self.batch}; give a multiple of {UNIT}")
-        whole("model.dynamics.rows", self.rows, 2)
-        whole("model.dynamics.most_epochs", self.most_epochs, 1)
+        whole("model.dynamics.max_rows", self.max_rows, 2)
+        whole("model.dynamics.max_epochs", self.max_epochs, 1)
         whole("model.dynamics.patience", self.patience, 1)
         in_range("model.dynamics.improvement", self.improvement, 0, 1)
-        in_range("model.dynamics.held_out", self.held_out, 0, 1, open_high=True)
-        positive("model.dynamics.held_out", self.held_out)
+        in_range("model.dynamics.validation_share", self.validation_share, 0, 1, open_high=True)
+        positive("model.dynamics.validation_share", self.validation_share)
 
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
     """Learned ``Dynamics``.
 
-    stack: one group of one network for each ego and member, row-major. limits[run, ego · member,
-    number]: what the outcomes learn beside the networks. inputs, scale: of the networks' inputs and
-    targets.
+    stack: one group of one network for each ego and member, row-major. log_variance_bounds[run, ego
+    · member, number]: what the outcomes learn beside the networks. inputs, scale: of the networks'
+    inputs and targets.
     """
 
     shape: Shape
     settings: DynamicsSettings
     outcomes: Outcomes
     stack: Networks
-    limits: Tensor
+    log_variance_bounds: Tensor
     inputs: Standard
     scale: Standard
 
@@ -114,9 +114,13 @@ class Ensemble:
         with torch.no_grad():
             slots = deal(streams, self.egos, self.settings.members, observations.shape[2])
             slots = slots.to(observations.device)
-            said = self._drawn(self.read(observations, actions), slots)
-            limits = self._limits_of(slots // places(self.settings.members, observations.shape[2]))
-            following, rewards = self.outcomes.draw(said, limits, observations, self.scale, streams)
+            outputs = self._drawn(self.read(observations, actions), slots)
+            variance_bounds = self._log_variance_bounds_of(
+                slots // slots_per_member(self.settings.members, observations.shape[2])
+            )
+            following, rewards = self.outcomes.draw(
+                outputs, variance_bounds, observations, self.scale, streams
+            )
             return memory, following, rewards
 
     def every(self, observations: Tensor, actions: Tensor) -> Tensor:
@@ -130,7 +134,7 @@ class Ensemble:
         They are exact, so total variations of it are too. ``TypeError`` where no states are
         predicted.
         """
-        if not isinstance(self.outcomes, States):
+        if not isinstance(self.outcomes, CategoricalOutcomes):
             raise TypeError("these dynamics predict numbers, not states")
         return self.outcomes.distribution(self.every(observations, actions))
 
@@ -155,9 +159,9 @@ class Ensemble:
         return self.stack.parameters.dtype
 
     @property
-    def central(self) -> Central:
+    def mean_prediction(self) -> MeanPrediction:
         """The same model without chance."""
-        return Central(self)
+        return MeanPrediction(self)
 
     def rescale(self, inputs: Standard, scale: Standard) -> None:
         """Read and predict on other scales, with networks changed so that predictions stay.
@@ -170,8 +174,10 @@ class Ensemble:
             weight, bias = self.stack.layers[0]
             bias[:, 0].add_((weight @ read.shift.unsqueeze(-1)).squeeze(-1))
             weight.mul_(read.factor.unsqueeze(1))
-            said = self._each(change(self.scale, scale, self.scale.deviation > 0), members)
-            self.outcomes.rescale(self.stack.layers[-1], self.limits.flatten(0, 1), said)
+            rescaled = self._each(change(self.scale, scale, self.scale.deviation > 0), members)
+            self.outcomes.rescale(
+                self.stack.layers[-1], self.log_variance_bounds.flatten(0, 1), rescaled
+            )
             for own, new in ((self.inputs, inputs), (self.scale, scale)):
                 own.mean.copy_(new.mean)
                 own.deviation.copy_(new.deviation)
@@ -180,7 +186,7 @@ class Ensemble:
         """Every tensor that later predictions and fits depend on, leading axis [run]; no copies."""
         return {
             "parameters": self.stack.parameters,
-            "limits": self.limits,
+            "log_variance_bounds": self.log_variance_bounds,
             "inputs.mean": self.inputs.mean,
             "inputs.deviation": self.inputs.deviation,
             "scale.mean": self.scale.mean,
@@ -194,22 +200,24 @@ class Ensemble:
     def _drawn(self, x: Tensor, slots: Tensor) -> Tensor:
         """The outputs [run, ego, row, number] of each row's slot, for x[run, ego, row, number]."""
         runs, egos, rows, width = x.shape
-        total = self.settings.members * places(self.settings.members, rows)
+        total = self.settings.members * slots_per_member(self.settings.members, rows)
         source = torch.zeros(runs, egos, total, dtype=torch.int64, device=x.device)
         source.scatter_(2, slots, torch.arange(rows, device=x.device).expand_as(slots))
         dealt = x.gather(2, source.unsqueeze(-1).expand(-1, -1, -1, width))
-        said = self.stack(dealt.view(runs, self.stack.axes[1], -1, width))
-        said = said.reshape(runs, egos, total, -1)
-        return said.gather(2, slots.unsqueeze(-1).expand(-1, -1, -1, said.shape[-1]))
+        outputs = self.stack(dealt.view(runs, self.stack.axes[1], -1, width))
+        outputs = outputs.reshape(runs, egos, total, -1)
+        return outputs.gather(2, slots.unsqueeze(-1).expand(-1, -1, -1, outputs.shape[-1]))
 
     def _each(self, by_run: Affine, members: int) -> Affine:
         """[run, number] for every network."""
-        parts = (x.repeat_interleave(members, 0) for x in (by_run.factor, by_run.shift))
-        return Affine(*parts)
+        return Affine(
+            factor=by_run.factor.repeat_interleave(members, 0),
+            shift=by_run.shift.repeat_interleave(members, 0),
+        )
 
-    def _limits_of(self, member: Tensor) -> Tensor:
+    def _log_variance_bounds_of(self, member: Tensor) -> Tensor:
         """[run, ego, row, number]: the limits of the member of each row."""
-        each: Tensor = self.limits.unflatten(1, (self.egos, -1))
+        each: Tensor = self.log_variance_bounds.unflatten(1, (self.egos, -1))
         return each.gather(2, member.unsqueeze(-1).expand(-1, -1, -1, each.shape[-1]))
 
     @cached_property
@@ -218,7 +226,7 @@ class Ensemble:
 
 
 @dataclass(frozen=True, eq=False)
-class Central:
+class MeanPrediction:
     """An ensemble's mean prediction (of states: the likeliest) as ``Dynamics`` without chance."""
 
     ensemble: Ensemble
@@ -233,28 +241,32 @@ class Central:
         """All members are evaluated; nothing is drawn."""
         del streams
         model = self.ensemble
-        said = model.every(observations, actions)
-        following, rewards = model.outcomes.centre(said, observations, model.scale)
+        outputs = model.every(observations, actions)
+        following, rewards = model.outcomes.mean_prediction(outputs, observations, model.scale)
         return memory, following, rewards
 
 
 def deal(streams: Streams, egos: int, members: int, rows: int) -> Tensor:
-    """The place of each row, [run, ego, row]: the first numbers of a random permutation.
+    """The slot of each row, [run, ego, row]: the first numbers of a random permutation.
 
-    Place s is of member s // P (see the module).
+    Slot s is of member s // P (see the module).
     """
-    return streams.uniform(egos, members * places(members, rows)).argsort(-1)[..., :rows]
+    return streams.uniform(egos, members * slots_per_member(members, rows)).argsort(-1)[..., :rows]
 
 
-def places(members: int, rows: int) -> int:
-    """Places of a member, P."""
+def slots_per_member(members: int, rows: int) -> int:
+    """Slots of a member, P."""
     return UNIT * -(-rows // (members * UNIT))
 
 
 def outcomes(world: World) -> Outcomes:
     """What is predicted of ``world``: next states where all agents observe them, else numbers."""
     shape = Shape(world.observation_sizes, world.spaces)
-    return States(shape) if isinstance(world, GameEnv | ClimbEnv) else Numbers(shape)
+    return (
+        CategoricalOutcomes(shape)
+        if isinstance(world, GameEnv | ClimbEnv)
+        else GaussianOutcomes(shape)
+    )
 
 
 def ensemble(
@@ -274,16 +286,18 @@ def ensemble(
     count = settings.members * (shape.agents if egos is None else whole("egos", egos, 1))
     read, targets = len(predicted.read), len(predicted.scaled)
     sizes = (read, *settings.hidden, predicted.outputs)
-    stack = networks(sizes, count, 1, streams, dtype, device)
-    first = torch.tensor(predicted.first_limits, dtype=dtype, device=device)
+    stack = networks(
+        sizes=sizes, groups=count, members=1, streams=streams, dtype=dtype, device=device
+    )
+    first = torch.tensor(predicted.initial_log_variance_bounds, dtype=dtype, device=device)
     return Ensemble(
-        shape,
-        settings,
-        predicted,
-        stack.copied,
-        first.expand(streams.runs, count, -1).clone(),
-        _unscaled(streams.runs, read, dtype, device),
-        _unscaled(streams.runs, targets, dtype, device),
+        shape=shape,
+        settings=settings,
+        outcomes=predicted,
+        stack=stack.copied,
+        log_variance_bounds=first.expand(streams.runs, count, -1).clone(),
+        inputs=_unscaled(streams.runs, read, dtype, device),
+        scale=_unscaled(streams.runs, targets, dtype, device),
     )
 
 

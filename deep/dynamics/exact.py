@@ -1,4 +1,4 @@
-"""Dynamics models: what is believed to follow from all agents' actions, ego by ego.
+"""The interface of a dynamics model, and the world itself as its own, exact model.
 
 Every ego agent of every run has a model of its own (Algorithm 1), so the axes are [run, ego, row,
 agent, number]; ``ego`` may have any length. A rollout starts in rows of the replay:

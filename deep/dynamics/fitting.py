@@ -1,4 +1,4 @@
-"""Fitting an ensemble of dynamics networks to a replay, from where its parameters are.
+"""Fit an ensemble of dynamics networks to a replay, with early stopping, from warm starts.
 
 1. A bounded sample of the replay is taken, of rows to train on and rows held out, and made standard
    (``deep.dynamics.fitting_data``).
@@ -27,7 +27,7 @@ from torch import Tensor
 from deep.data.replay import Replay
 from deep.dynamics.ensemble import Ensemble
 from deep.dynamics.fitting_data import Data, rows_of
-from deep.nn import stacked_mlp as networks
+from deep.nn import stacked_mlp
 from deep.nn.adam import Adam
 from deep.nn.stacked_mlp import Networks
 from deep.seeding import Streams
@@ -45,16 +45,16 @@ def fit(model: Ensemble, replay: Replay, streams: Streams) -> dict[str, Tensor]:
 
     held_out_loss: mean over members, in nats a target; epochs: mean over members, those that
     brought nothing included; rmse: root mean squared error of the members' mean on held-out rows,
-    in deviations of the targets (of ``States``: the rewards); inside_50, inside_90: share of
-    held-out targets in the mixture's central interval of that probability.
+    in deviations of the targets (of ``CategoricalOutcomes``: the rewards); coverage_50,
+    coverage_90: share of held-out targets in the mixture's central interval of that probability.
 
     Raises ``InputError`` where the replay is too small to train and to hold out.
     """
     data = rows_of(model, replay, streams)
-    runs, count, _ = model.limits.shape
+    runs, count, _ = model.log_variance_bounds.shape
     boot = streams.whole(data.rows, count, data.rows)
     training = Training(model, data)
-    for _ in range(model.settings.most_epochs):
+    for _ in range(model.settings.max_epochs):
         active = training.runs
         if not active:
             break
@@ -78,14 +78,17 @@ class Moving:
 
     def kept(self, which: Tensor) -> Moving:
         """Those of some networks, on memory of their own."""
-        return Moving(*(part[which] for part in (self.values, self.mean, self.square)))
+        return Moving(self.values[which], self.mean[which], self.square[which])
 
     def steppers(self, part: slice, rate: float, steps: int) -> list[Adam]:
         """Adam for the networks ``part``, piece by piece."""
         flat = [each[part].flatten() for each in (self.values, self.mean, self.square)]
         size = CHUNK if flat[0].device.type == "cpu" else max(1, len(flat[0]))
         pieces = zip(*(each.split(size) for each in flat), strict=True)
-        return [Adam(v, rate, m, s, torch.tensor([steps])) for v, m, s in pieces]
+        return [
+            Adam(parameters=v, rate=rate, mean=m, square=s, steps=torch.tensor([steps]))
+            for v, m, s in pieces
+        ]
 
 
 def _still(values: Tensor) -> Moving:
@@ -95,15 +98,17 @@ def _still(values: Tensor) -> Moving:
 class Training:
     """The networks of all runs along one axis, of which only those that are active are touched.
 
-    which[active]: their places. numbers, limits: those of the active ones. best_loss, mark, waited,
-    epochs [network]. ``model`` itself has the best parameters so far.
+    which[active]: their places. numbers, log_variance_bounds: those of the active ones. best_loss,
+    mark, waited, epochs [network]. ``model`` itself has the best parameters so far.
     """
 
     def __init__(self, model: Ensemble, data: Data) -> None:
         self.model, self.data = model, data
-        self.which = torch.arange(model.limits.shape[:2].numel(), device=model.limits.device)
+        self.which = torch.arange(
+            model.log_variance_bounds.shape[:2].numel(), device=model.log_variance_bounds.device
+        )
         self.numbers = _still(model.stack.parameters.flatten(0, 2))
-        self.limits = _still(model.limits.flatten(0, 1))
+        self.log_variance_bounds = _still(model.log_variance_bounds.flatten(0, 1))
         self.best_loss = self.losses()
         self.mark = self.best_loss.clone()
         self.waited = torch.zeros_like(self.which)
@@ -119,7 +124,10 @@ class Training:
     def epoch(self, rows: Tensor) -> None:
         """Train on ``rows[active run, network of it, row]``, then stop the networks that must."""
         rows = rows.to(self.which.device)
-        runs, members = self._run_of(slice(None)), self.which % self.model.limits.shape[1]
+        runs, members = (
+            self._run_of(slice(None)),
+            self.which % self.model.log_variance_bounds.shape[1],
+        )
         place = torch.unique(runs, return_inverse=True)[1]
         for part in self.blocks(self.model.settings.batch):
             own = rows[place[part], members[part]] + self.data.rows * runs[part, None]
@@ -134,30 +142,30 @@ class Training:
         x, y = self.data.inputs.flatten(0, 1), self.data.targets.flatten(0, 1)
         weights = self.model.scale.varies[self._run_of(part)]
         stack = Networks(self.model.stack.sizes, self.numbers.values[None, part, None])
-        limits = self.limits.values[part].detach().requires_grad_()
+        variance_bounds = self.log_variance_bounds.values[part].detach().requires_grad_()
         gradient = torch.empty_like(stack.parameters)
-        adams, (limiter,) = (
-            moving.steppers(part, settings.rate, self.steps)
-            for moving in (self.numbers, self.limits)
+        adams, (bounds_adam,) = (
+            moving.steppers(part, settings.learning_rate, self.steps)
+            for moving in (self.numbers, self.log_variance_bounds)
         )
         pieces = gradient.flatten().split(adams[0].parameters.shape[0])
-        keep = 1 - settings.rate * settings.weight_decay
-        to_limits = torch.empty_like(limits)
+        keep = 1 - settings.learning_rate * settings.weight_decay
+        to_bounds = torch.empty_like(variance_bounds)
 
-        def pull(said: Tensor, target: Tensor) -> Tensor:
-            """The gradient for the outputs; that for the limits goes to ``to_limits``."""
+        def output_gradient(outputs: Tensor, target: Tensor) -> Tensor:
+            """The gradient for the outputs; that for the bounds goes to ``to_bounds``."""
             with torch.enable_grad():
-                own = said[0, :, 0].detach().requires_grad_()
-                loss = outcomes.objective(own, limits, target, weights).sum()
-                to_said, other = torch.autograd.grad(loss, (own, limits))
-            to_limits.copy_(other)
-            return to_said[None, :, None]
+                own = outputs[0, :, 0].detach().requires_grad_()
+                loss = outcomes.objective(own, variance_bounds, target, weights).sum()
+                to_outputs, other = torch.autograd.grad(loss, (own, variance_bounds))
+            to_bounds.copy_(other)
+            return to_outputs[None, :, None]
 
         for index in rows.split(settings.batch, 1):
             seen = x.index_select(0, index.flatten()).view(1, *index.shape, -1)
             target = y.index_select(0, index.flatten()).view(*index.shape, -1)
-            stack.fitted(seen, partial(pull, target=target), gradient)
-            limiter.step(to_limits.flatten())
+            stack.fitted(seen, partial(output_gradient, target=target), gradient)
+            bounds_adam.step(to_bounds.flatten())
             for adam, piece in zip(adams, pieces, strict=True):
                 adam.parameters.mul_(keep)
                 adam.step(piece)
@@ -170,10 +178,13 @@ class Training:
             for part in self.blocks(min(ROWS, x.shape[1])):
                 run = self._run_of(part)
                 stack = Networks(self.model.stack.sizes, self.numbers.values[None, part, None])
-                limits, weights = self.limits.values[part], self.model.scale.varies[run]
+                variance_bounds, weights = (
+                    self.log_variance_bounds.values[part],
+                    self.model.scale.varies[run],
+                )
                 for rows in _pieces(x.shape[1]):
-                    said = stack(x[None, run, rows])[0, :, 0]
-                    loss = self.model.outcomes.loss(said, limits, y[run, rows], weights)
+                    outputs = stack(x[None, run, rows])[0, :, 0]
+                    loss = self.model.outcomes.loss(outputs, variance_bounds, y[run, rows], weights)
                     total[part] += loss.double() * (rows.stop - rows.start)
         return total / x.shape[1]
 
@@ -181,7 +192,7 @@ class Training:
         """The active networks, as many at a time as fit a CPU's cache with ``rows`` rows."""
         size = count = len(self.which)
         if self.which.device.type == "cpu":
-            size = max(1, networks.BLOCK // (rows * max(self.model.stack.sizes[1:])))
+            size = max(1, stacked_mlp.BLOCK // (rows * max(self.model.stack.sizes[1:])))
         for start in range(0, count, size):
             yield slice(start, min(start + size, count))
 
@@ -192,33 +203,38 @@ class Training:
         self.model.stack.parameters.view(-1, self.numbers.values.shape[1])[which[better]] = (
             self.numbers.values[better]
         )
-        self.model.limits.flatten(0, 1)[which[better]] = self.limits.values[better]
+        self.model.log_variance_bounds.flatten(0, 1)[which[better]] = (
+            self.log_variance_bounds.values[better]
+        )
         progress = losses < self.mark[which] - settings.improvement
         self.mark[which[progress]] = losses[progress]
         self.waited[which] = torch.where(progress, 0, self.waited[which] + 1)
         going = self.waited[which] < settings.patience
         if not bool(going.all()):
             self.which = which[going]
-            self.numbers, self.limits = self.numbers.kept(going), self.limits.kept(going)
+            self.numbers, self.log_variance_bounds = (
+                self.numbers.kept(going),
+                self.log_variance_bounds.kept(going),
+            )
 
     def _run_of(self, part: slice) -> Tensor:
-        return self.which[part] // self.model.limits.shape[1]
+        return self.which[part] // self.model.log_variance_bounds.shape[1]
 
 
 def quality(model: Ensemble, data: Data) -> dict[str, Tensor]:
     """The metrics [run, ego] of ``fit`` that are of the whole ensemble."""
     x, y = data.held_inputs.unsqueeze(1), data.held_targets.unsqueeze(1)
     weights = model.scale.varies.unsqueeze(1)
-    limits = model.limits.unflatten(1, (model.egos, -1))
-    names = ["rmse", *(f"inside_{round(100 * share)}" for share in INTERVALS)]
-    totals = {name: model.limits.new_zeros(len(x), model.egos) for name in names}
+    variance_bounds = model.log_variance_bounds.unflatten(1, (model.egos, -1))
+    names = ["rmse", *(f"coverage_{round(100 * share)}" for share in INTERVALS)]
+    totals = {name: model.log_variance_bounds.new_zeros(len(x), model.egos) for name in names}
     with torch.no_grad():
         for rows in _pieces(x.shape[2]):
-            said = model.by_member(x[:, :, rows].expand(-1, model.egos, -1, -1))
+            outputs = model.by_member(x[:, :, rows].expand(-1, model.egos, -1, -1))
             target, share = y[:, :, rows], (rows.stop - rows.start) / x.shape[2]
-            totals["rmse"] += share * model.outcomes.errors(said, target, weights)
+            totals["rmse"] += share * model.outcomes.errors(outputs, target, weights)
             for name, wide in zip(names[1:], INTERVALS, strict=True):
-                inside = model.outcomes.inside(said, limits, target, weights, wide)
+                inside = model.outcomes.coverage(outputs, variance_bounds, target, weights, wide)
                 totals[name] += share * inside
     return totals | {"rmse": totals["rmse"].sqrt()}
 

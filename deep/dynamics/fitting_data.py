@@ -1,7 +1,7 @@
-"""The rows that a dynamics model is fitted to, and those that judge it.
+"""The training and validation rows of a fit of the dynamics, standardised.
 
 A share of all transitions is held out for ever (``deep.data.validation_split``). It is rows that
-are held out and not episodes, so neighbours in time may lie in different sets. At most ``rows``
+are held out and not episodes, so neighbours in time may lie in different sets. At most ``max_rows``
 transitions of a run are looked at, uniformly drawn and in the stated share from both sets, of each
 set a multiple of 32. Inputs and targets are made standard with the training rows' mean and
 deviation; networks that were fitted on other scales are changed so that they say what they said,
@@ -41,17 +41,17 @@ class Data:
 def rows_of(model: Ensemble, replay: Replay, streams: Streams) -> Data:
     """The rows that a fit looks at; ``model`` gets their means and deviations."""
     settings = model.settings
-    out = held_out(numbers(replay), settings.held_out)
-    held = round(settings.rows * settings.held_out)
+    out = held_out(numbers(replay), settings.validation_share)
+    held = round(settings.max_rows * settings.validation_share)
     sets = []
-    for rows, most in ((~out, settings.rows - held), (out, held)):
+    for rows, most in ((~out, settings.max_rows - held), (out, held)):
         found = rows.nonzero().squeeze(-1)
         count = min(len(found), most) // UNIT * UNIT
         if not count:
             what = "hold out" if rows is out else "train on"
             raise InputError(
                 f"replay: {replay.size} transitions leave {min(len(found), most)} to {what}; "
-                f"{UNIT} are needed: add more, or raise rows"
+                f"{UNIT} are needed: add more, or raise max_rows"
             )
         index = found.expand(streams.runs, -1)
         if count < len(found):

@@ -1,4 +1,4 @@
-"""Numbers that follow: Gaussian changes of observations, and rewards (Chua et al. 2018).
+"""The Gaussian head of a dynamics model (PETS, Chua et al. 2018): observations and rewards.
 
 The targets are y = (o' − o, r) without padding, made standard. The network gives μ and x for each:
 
@@ -38,7 +38,7 @@ LARGEST = 25.0
 
 
 @dataclass(frozen=True)
-class Numbers:
+class GaussianOutcomes:
     """Gaussian changes of observations, and rewards, of agents of this ``shape``. beta: β."""
 
     shape: Shape
@@ -66,7 +66,7 @@ class Numbers:
         return (True,) * self._targets
 
     @property
-    def first_limits(self) -> tuple[float, ...]:
+    def initial_log_variance_bounds(self) -> tuple[float, ...]:
         """``low`` of every target, then ``high``."""
         low, high = LOG_VARIANCES
         return (low,) * self._targets + (high,) * self._targets
@@ -76,53 +76,71 @@ class Numbers:
         change = (following - observations).flatten(-2)
         return torch.cat((change[..., self._columns], rewards), -1)
 
-    def loss(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def loss(
+        self, outputs: Tensor, variance_bounds: Tensor, targets: Tensor, weights: Tensor
+    ) -> Tensor:
         """See the module."""
-        mean, log_variance = gaussian(said, limits.unsqueeze(-2))
+        mean, log_variance = gaussian(outputs, variance_bounds.unsqueeze(-2))
         square = ((targets - mean).square() * (-log_variance).exp()).clamp(max=LARGEST)
         return average(0.5 * (square + log_variance + math.log(2 * math.pi)), weights)
 
-    def objective(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def objective(
+        self, outputs: Tensor, variance_bounds: Tensor, targets: Tensor, weights: Tensor
+    ) -> Tensor:
         """See the module."""
-        mean, log_variance = gaussian(said, limits.unsqueeze(-2))
+        mean, log_variance = gaussian(outputs, variance_bounds.unsqueeze(-2))
         square = (targets - mean).square() * (-log_variance).exp()
         each = (self.beta * log_variance.detach()).exp() * (0.5 * (square + log_variance))
-        low, high = limits.chunk(2, -1)
+        low, high = variance_bounds.chunk(2, -1)
         return average(each, weights) + DISTANCE * (high - low).mean(-1)
 
-    def rescale(self, layer: tuple[Tensor, Tensor], limits: Tensor, change: Affine) -> None:
+    def rescale(
+        self, layer: tuple[Tensor, Tensor], variance_bounds: Tensor, change: Affine
+    ) -> None:
         """μ → factor · μ + shift, and ℓ, ``low``, ``high`` → those + 2 log factor."""
         weight, bias = layer
         count, more = self._targets, 2 * change.factor.log()
         weight[:, :count].mul_(change.factor.unsqueeze(-1))
         bias[:, 0, :count].mul_(change.factor).add_(change.shift)
         bias[:, 0, count:].add_(more)
-        limits.add_(more.repeat(1, 2))
+        variance_bounds.add_(more.repeat(1, 2))
 
     def draw(
-        self, said: Tensor, limits: Tensor, seen: Tensor, scale: Standard, streams: Streams
+        self,
+        outputs: Tensor,
+        variance_bounds: Tensor,
+        seen: Tensor,
+        scale: Standard,
+        streams: Streams,
     ) -> tuple[Tensor, Tensor]:
         """μ + e^(ℓ/2) ε, ε standard normal."""
-        mean, log_variance = gaussian(said, limits)
+        mean, log_variance = gaussian(outputs, variance_bounds)
         deviation = (0.5 * log_variance).exp()
         return self._split(scale.back(mean + deviation * normal(streams, mean)), seen)
 
-    def centre(self, said: Tensor, seen: Tensor, scale: Standard) -> tuple[Tensor, Tensor]:
+    def mean_prediction(
+        self, outputs: Tensor, seen: Tensor, scale: Standard
+    ) -> tuple[Tensor, Tensor]:
         """The members' mean μ."""
-        return self._split(scale.back(said.chunk(2, -1)[0].mean(2)), seen)
+        return self._split(scale.back(outputs.chunk(2, -1)[0].mean(2)), seen)
 
-    def errors(self, said: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def errors(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Of μ."""
-        return average((said.chunk(2, -1)[0].mean(2) - targets).square(), weights)
+        return average((outputs.chunk(2, -1)[0].mean(2) - targets).square(), weights)
 
-    def inside(
-        self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor, share: float
+    def coverage(
+        self,
+        outputs: Tensor,
+        variance_bounds: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        share: float,
     ) -> Tensor:
         """Where the mixture's distribution function lies within share/2 of ½."""
-        mean, log_variance = gaussian(said, limits.unsqueeze(-2))
+        mean, log_variance = gaussian(outputs, variance_bounds.unsqueeze(-2))
         z = (targets.unsqueeze(2) - mean) * (-0.5 * log_variance).exp()
         below = torch.special.ndtr(z).mean(2)
-        return average(((below - 0.5).abs() <= share / 2).to(said.dtype), weights)
+        return average(((below - 0.5).abs() <= share / 2).to(outputs.dtype), weights)
 
     @property
     def _targets(self) -> int:
@@ -139,10 +157,10 @@ class Numbers:
         return following.view(seen.shape), rewards
 
 
-def gaussian(said: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
-    """μ and ℓ of the module, from said[..., number] and ``limits`` of as many axes."""
-    mean, x = said.chunk(2, -1)
-    low, high = limits.chunk(2, -1)
+def gaussian(outputs: Tensor, variance_bounds: Tensor) -> tuple[Tensor, Tensor]:
+    """μ and ℓ of the module, from outputs[..., number] and ``variance_bounds`` of as many axes."""
+    mean, x = outputs.chunk(2, -1)
+    low, high = variance_bounds.chunk(2, -1)
     limited = high - softplus(high - x)
     return mean, low + softplus(limited - low)
 

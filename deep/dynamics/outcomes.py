@@ -1,10 +1,10 @@
-"""What a dynamics model predicts: what is asked of a kind of prediction, and what kinds share.
+"""The prediction heads of a dynamics model: their interface, and target standardisation.
 
 Everything is predicted for all agents at once, given their joint observation and action:
 ``deep.dynamics.gaussian_outcomes`` predicts what agents observe as numbers,
-``deep.dynamics.state_outcomes`` the next state where all observe it. A loss is in nats a target,
-and targets are made standard per run by the mean and deviation of the training rows; a target that
-never varied is in no loss and keeps its value.
+``deep.dynamics.categorical_outcomes`` the next state where all observe it. A loss is in nats a
+target, and targets are made standard per run by the mean and deviation of the training rows; a
+target that never varied is in no loss and keeps its value.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def standard(x: Tensor) -> Standard:
 class Outcomes(Protocol):
     """What the ensemble asks of a kind of prediction.
 
-    said[..., row, number]: the networks' numbers; limits[..., number]: learned beside the networks;
-    targets[..., row, number] are standard where ``scaled`` says so.
+    outputs[..., row, number]: the networks' numbers; variance_bounds[..., number]: learned beside
+    the networks; targets[..., row, number] are standard where ``scaled`` says so.
     """
 
     @property
@@ -92,53 +92,72 @@ class Outcomes(Protocol):
         """Whether each target is made standard."""
 
     @property
-    def first_limits(self) -> Sequence[float]:
+    def initial_log_variance_bounds(self) -> Sequence[float]:
         """Numbers learned beside a network, at the start."""
 
     def targets(self, observations: Tensor, following: Tensor, rewards: Tensor) -> Tensor:
         """[..., number], not standard, of [..., agent, number] and rewards [..., agent]."""
 
-    def loss(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def loss(
+        self, outputs: Tensor, variance_bounds: Tensor, targets: Tensor, weights: Tensor
+    ) -> Tensor:
         """What held-out rows are judged by, in nats a target, [...].
 
         ``weights[..., number]`` is 0 for targets that are constants, else 1.
         """
 
-    def objective(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """What training goes down, [...], with gradients for ``said`` and ``limits``."""
+    def objective(
+        self, outputs: Tensor, variance_bounds: Tensor, targets: Tensor, weights: Tensor
+    ) -> Tensor:
+        """What training minimises, [...]; gradients for ``outputs`` and ``variance_bounds``."""
 
-    def rescale(self, layer: tuple[Tensor, Tensor], limits: Tensor, change: Affine) -> None:
+    def rescale(
+        self, layer: tuple[Tensor, Tensor], variance_bounds: Tensor, change: Affine
+    ) -> None:
         """Change the last layer in place so that predictions stay while targets ``change``.
 
-        layer: weights [network, output, unit] and biases [network, 1, output]; limits[network,
-        number].
+        layer: weights [network, output, unit] and biases [network, 1, output];
+        variance_bounds[network, number].
         """
 
     def draw(
-        self, said: Tensor, limits: Tensor, seen: Tensor, scale: Standard, streams: Streams
+        self,
+        outputs: Tensor,
+        variance_bounds: Tensor,
+        seen: Tensor,
+        scale: Standard,
+        streams: Streams,
     ) -> tuple[Tensor, Tensor]:
         """Next observations [run, ego, row, agent, number] and rewards [run, ego, row, agent].
 
-        said[run, ego, row, number]; limits[run, ego, row or 1, number]; seen: the observations now;
-        scale: of the targets.
+        outputs[run, ego, row, number]; variance_bounds[run, ego, row or 1, number]; seen: the
+        observations now; scale: of the targets.
         """
 
-    def centre(self, said: Tensor, seen: Tensor, scale: Standard) -> tuple[Tensor, Tensor]:
-        """As ``draw`` of said[run, ego, member, row, number], but nothing is drawn.
+    def mean_prediction(
+        self, outputs: Tensor, seen: Tensor, scale: Standard
+    ) -> tuple[Tensor, Tensor]:
+        """As ``draw`` of outputs[run, ego, member, row, number], but nothing is drawn.
 
         Means over the members of numbers and the mixture's likeliest state.
         """
 
-    def errors(self, said: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def errors(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Mean squared error of the members' mean, [run, ego], of standard targets."""
 
-    def inside(
-        self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor, share: float
+    def coverage(
+        self,
+        outputs: Tensor,
+        variance_bounds: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        share: float,
     ) -> Tensor:
         """Share of the targets in the members' mixture's central interval, [run, ego].
 
-        said[run, ego, member, row, number], limits[run, ego, member, number], targets[run, 1, row,
-        number], weights[run, 1, number]. It is ``share`` where the mixture is right.
+        outputs[run, ego, member, row, number], variance_bounds[run, ego, member, number],
+        targets[run, 1, row, number], weights[run, 1, number]. It is ``share`` where the mixture is
+        right.
         """
 
 

@@ -1,4 +1,4 @@
-"""The world's states beside the replay, for the exact dynamics of particle worlds.
+"""The states of particle worlds beside the replay, for exact dynamics.
 
 A state is kept for every transition, in the row that the replay puts the transition into: both are
 rings of one capacity, filled side by side.
@@ -16,7 +16,7 @@ from deep.envs.particle import State
 
 
 @dataclass(eq=False)
-class KeptStates:
+class StateReplay:
     """``rows[run, row, number]`` as of ``deep.dynamics.exact.packed``; ``added``: states so far."""
 
     rows: Tensor
@@ -25,8 +25,8 @@ class KeptStates:
     def add(self, state: State) -> None:
         """Append the states of all worlds, [run, env], before they are stepped."""
         new = packed(state).to(self.rows)
-        place = torch.arange(self.added, self.added + new.shape[1]) % self.rows.shape[1]
-        self.rows[:, place] = new
+        index = torch.arange(self.added, self.added + new.shape[1]) % self.rows.shape[1]
+        self.rows[:, index] = new
         self.added += new.shape[1]
 
     def state(self) -> dict[str, Tensor]:
@@ -41,7 +41,7 @@ class KeptStates:
         self.added = int(state["added"])
 
 
-def kept_states(like: State, capacity: int) -> KeptStates:
+def state_replay(like: State, capacity: int) -> StateReplay:
     """Room for ``capacity`` states of worlds like these, [run, env]."""
     numbers = packed(like)
-    return KeptStates(numbers.new_empty(len(numbers), capacity, numbers.shape[-1]))
+    return StateReplay(numbers.new_empty(len(numbers), capacity, numbers.shape[-1]))

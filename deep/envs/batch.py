@@ -1,4 +1,4 @@
-"""Worlds to train in: some side by side for every run, each starting anew at its time limit.
+"""The interface of a world, and worlds side by side for every run, reset at the time limit.
 
 ``World`` is what a task offers, as ``deep.envs.particle``, ``deep.envs.game``, ``deep.envs.climb``
 do. No task here ends by itself: an episode stops at the time limit, which cuts it off and is no
@@ -107,7 +107,14 @@ class Environments:
             self._state = self.world.reset(self._streams, self.count)
         self.observations = self.world.observe(self._state) if truncated else after
         terminated = rewards.new_zeros(rewards.shape[:2])
-        return Transition(before, actions, rewards, after, terminated, truncated)
+        return Transition(
+            observations=before,
+            actions=actions,
+            rewards=rewards,
+            next_observations=after,
+            terminated=terminated,
+            truncated=truncated,
+        )
 
     def state(self) -> dict[str, Tensor]:
         """Where every world and its random stream is."""

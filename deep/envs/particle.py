@@ -45,7 +45,15 @@ class State:
         """One world, or the worlds of one run, with those leading axes gone."""
         parts = (getattr(self, name)[index] for name in (*PARTS, "goal"))
         p, v, landmark, message, private, goal = parts
-        return State(p, v, landmark, message, goal, private, self.time)
+        return State(
+            position=p,
+            velocity=v,
+            landmark=landmark,
+            message=message,
+            goal=goal,
+            private=private,
+            time=self.time,
+        )
 
 
 @dataclass(frozen=True)
@@ -168,19 +176,23 @@ class ParticleEnv:
                     self.physics, state.position, self._colliders(state), self._reach
                 )
             position, velocity = integrate(
-                self.physics, state.position, state.velocity, force, self._max_speed
+                physics=self.physics,
+                position=state.position,
+                velocity=state.velocity,
+                force=force,
+                max_speed=self._max_speed,
             )
             message = state.message
             if self._words.numel():
                 message = actions.flatten(-2).index_select(-1, self._words)
             after = State(
-                position,
-                velocity,
-                state.landmark,
-                message,
-                state.goal,
-                state.private,
-                state.time + 1,
+                position=position,
+                velocity=velocity,
+                landmark=state.landmark,
+                message=message,
+                goal=state.goal,
+                private=state.private,
+                time=state.time + 1,
             )
             return after, self.scenario.reward(after)
 
@@ -286,6 +298,6 @@ class ParticleEnv:
         return torch.tensor(values, dtype=self.dtype, device=self.device)
 
 
-def _disc(body: Body, place: Sequence[float]) -> Disc:
-    x, y = place
+def _disc(body: Body, position: Sequence[float]) -> Disc:
+    x, y = position
     return Disc(x, y, body.size, body.colour)

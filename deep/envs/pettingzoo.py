@@ -47,6 +47,16 @@ class ParallelWorld(ParallelEnv[str, Array, Any]):
     """``world``, one of it, for everything that takes a ``ParallelEnv``.
 
     render_mode: None, or "rgb_array" for pictures from ``render``.
+
+    >>> from deep.envs.tasks import world
+    >>> env = ParallelWorld(world("spread", {}))
+    >>> observations, _ = env.reset(seed=0)
+    >>> {name: seen.shape for name, seen in observations.items()}
+    {'agent_0': (18,), 'agent_1': (18,), 'agent_2': (18,)}
+    >>> actions = {name: env.action_space(name).sample() for name in env.agents}
+    >>> _, rewards, *_ = env.step(actions)
+    >>> sorted(rewards)
+    ['agent_0', 'agent_1', 'agent_2']
     """
 
     def __init__(self, world: Pictured, render_mode: str | None = None) -> None:

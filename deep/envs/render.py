@@ -41,7 +41,7 @@ def draw(discs: Sequence[Disc], words: Sequence[Sequence[float]] = (), size: int
     pixel = 2 * HALF / size
     across = (np.arange(size) + 0.5) * pixel - HALF
     for disc in discs:
-        x, y = (min(max(place, -HALF), HALF) for place in (disc.x, disc.y))
+        x, y = (min(max(position, -HALF), HALF) for position in (disc.x, disc.y))
         near = disc.radius + pixel
         rows = slice(*np.searchsorted(across, (-y - near, -y + near)))
         columns = slice(*np.searchsorted(across, (x - near, x + near)))

@@ -1,4 +1,4 @@
-"""What an agent may do, as a vector of numbers.
+"""Spaces: what agents observe and may do, as vectors of numbers.
 
 A choice among k options is a one-hot vector of k numbers; several choices at once are the one-hots
 one after the other; a continuous action is its numbers. Joint actions are one tensor

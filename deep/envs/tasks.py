@@ -49,7 +49,13 @@ def world(
     """The world of ``task`` with these numbers of bodies; ``InputError`` where it has none such."""
     check_task(task)
     if task in SCENARIOS:
-        return ParticleEnv(scenario(task, **counts), Physics(integrator), continuous, dtype, device)
+        return ParticleEnv(
+            scenario=scenario(task, **counts),
+            physics=Physics(integrator),
+            continuous=continuous,
+            dtype=dtype,
+            device=device,
+        )
     for name, count in counts.items():
         raise InputError(f"{name}: {count} given, but the agents of {task} are fixed; leave it out")
     if task == "climb":

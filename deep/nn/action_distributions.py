@@ -1,4 +1,4 @@
-"""What a policy draws from: its network's numbers become actions, probabilities and entropies.
+"""Action distributions: network outputs to actions, probabilities and entropies.
 
 Shapes are [run, agent, row, number] here, padded as in ``deep.envs.spaces``.
 

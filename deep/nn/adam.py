@@ -63,11 +63,11 @@ def adam(parameters: Tensor, rate: float, cool: int = 0) -> Adam:
     """Adam at step 0."""
     parameters = parameters.detach()
     return Adam(
-        parameters,
-        rate,
-        torch.zeros_like(parameters),
-        torch.zeros_like(parameters),
-        torch.zeros(parameters.shape[0], dtype=torch.int64),
+        parameters=parameters,
+        rate=rate,
+        mean=torch.zeros_like(parameters),
+        square=torch.zeros_like(parameters),
+        steps=torch.zeros(parameters.shape[0], dtype=torch.int64),
         cool=cool,
     )
 

@@ -1,4 +1,4 @@
-"""Perceptrons by the stack: one batched matrix product a layer for all runs, agents and twins.
+"""Stacked perceptrons: one batched matrix product a layer for all runs, agents and twins.
 
 A network is W₃ relu(W₂ relu(W₁x + b₁) + b₂) + b₃, with any number of hidden layers. The networks of
 a stack have one architecture and axes [run, group, member]; the members of a group (twin critics,
@@ -56,12 +56,14 @@ class Networks:
         output: Tensor = _Network.apply(self.parameters, x, self)
         return output
 
-    def fitted(self, x: Tensor, pull: Callable[[Tensor], Tensor], gradient: Tensor) -> Tensor:
-        """The outputs for ``x``, and in ``gradient``, as ``parameters``, what ``pull`` asks for.
+    def fitted(
+        self, x: Tensor, output_gradient: Callable[[Tensor], Tensor], gradient: Tensor
+    ) -> Tensor:
+        """The outputs for ``x``; writes the loss's gradient for ``parameters`` into ``gradient``.
 
-        pull: from the outputs to a loss's gradient for them. It is the gradient that ``__call__``
-        has, without autograd and written where it is wanted, for networks so large that each pass
-        over their parameters is felt.
+        output_gradient: from the outputs to a loss's gradient for them. It is the gradient that
+        ``__call__`` has, without autograd and written where it is wanted, for networks so large
+        that each pass over their parameters is felt.
         """
         with torch.no_grad():
             kept, outputs, whole = [], [], gradient.flatten(0, 2)
@@ -69,11 +71,11 @@ class Networks:
                 hidden, output = _hidden_and_output(rows, layers)
                 kept.append((part, rows, layers, hidden))
                 outputs.append(output)
-            said = _joined(outputs).mT.view(*self.axes, x.shape[2], -1)
-            g = pull(said).flatten(0, 2)
+            output = _joined(outputs).mT.view(*self.axes, x.shape[2], -1)
+            g = output_gradient(output).flatten(0, 2)
             for part, rows, layers, hidden in kept:
-                _gradient_into(whole[part], g[part], rows, layers, hidden)
-            return said
+                _gradient_into(into=whole[part], g=g[part], x=rows, layers=layers, hidden=hidden)
+            return output
 
     def moved(self, x: Tensor, change: Tensor, weights: Tensor) -> Tensor:
         """The outputs for W₁x + b₁ + weights · change, with a gradient for ``change`` alone.

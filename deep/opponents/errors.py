@@ -1,4 +1,4 @@
-"""How wrong opponent models are: estimators of ε_π̂ʲ for each ego agent and opponent.
+"""Estimators of the opponent models' errors ε_π̂ʲ, for each ego agent and opponent.
 
 The paper's ε_π̂ʲ is max_s D_TV(πʲ‖π̂ʲ). From samples that cannot be estimated: a state that was not
 seen may hold any error. Everything here is a mean over the states s_1..s_N of the rows given, and
@@ -21,9 +21,25 @@ All but the oracle see the agents' own history alone, which is what Algorithm 1 
 The intervals hold for the states at hand, whatever made them: given the past, a row's summand has
 the conditional mean that is averaged, so Azuma's inequality applies and rows need not be
 independent, as they are not on a trajectory. Two things they do need. The rows must not have been
-used to fit π̂: use held-out ones (``opponents_fit.split``); that these also stopped the fit makes
-them slightly too kind. And the actions are those of the policies that collected the rows: where πʲ
-has moved on, the error is that of the older ones, and the shift ε_π comes on top.
+used to fit π̂: use held-out ones (``deep.opponents.fitting.split``); that these also stopped the
+fit makes them slightly too kind. And the actions are those of the policies that collected the rows:
+where πʲ has moved on, the error is that of the older ones, and the shift ε_π comes on top.
+
+A perfect model of a uniform choice among two, and what each estimator makes of it:
+
+>>> import torch
+>>> from deep.envs.spaces import Choices, Shape, random_actions
+>>> from deep.nn.action_distributions import head
+>>> from deep.seeding import streams
+>>> shape, rows = Shape((1, 1), (Choices((2,)),) * 2), 1000
+>>> uniform = lambda observations, _: observations.new_zeros(1, 2, rows, 2)  # logits
+>>> perfect = Opponents(shape, head(shape.spaces, "cpu", 1.0), uniform)
+>>> actions = random_actions(shape.spaces, streams([0], "played"), rows)
+>>> history = History(torch.zeros(1, rows, 2, 1), actions, torch.arange(rows))
+>>> likelihood = nll(perfect, history)
+>>> found = mismatch(perfect, history), bretagnolle_huber(likelihood), pooled_rank(perfect, history)
+>>> [round(float(estimate.value[0, 0, 1]), 2) for estimate in found]
+[0.5, 0.59, 0.02]
 """
 
 from __future__ import annotations
@@ -94,7 +110,9 @@ def nll(opponents: Opponents, history: History, level: float = LEVEL) -> Estimat
     value = each.mean(2)
     quantile = math.sqrt(2) * float(torch.erfinv(torch.tensor(level, dtype=torch.float64)))
     radius = quantile * each.std(2, correction=0) / math.sqrt(count)
-    return _without_self(Estimate(value, value - radius, value + radius, level, count))
+    return _without_self(
+        Estimate(value=value, low=value - radius, high=value + radius, level=level, states=count)
+    )
 
 
 def bretagnolle_huber(likelihood: Estimate) -> Estimate:
@@ -137,11 +155,11 @@ def pooled_residual(
     u = unit.double().clamp(INSIDE - 1, 1 - INSIDE).atanh()
     # 0 by 0 of an agent about itself, and nonsense in the padding; neither is used
     z = (u - mean.double()) / deviation.double().clamp(min=torch.finfo(torch.float64).tiny)
-    place = (torch.special.ndtr(z) * bins).long().clamp(0, bins - 1)
+    index = (torch.special.ndtr(z) * bins).long().clamp(0, bins - 1)
     count = z.shape[2]
     gap = torch.zeros(*z.shape[:2], len(boxes), dtype=torch.float64, device=z.device)
     for agent, box in enumerate(boxes):
-        own = place[:, :, :, agent, : box.width].flatten(2)
+        own = index[:, :, :, agent, : box.width].flatten(2)
         shares = torch.stack([(own == b).double().mean(2) for b in range(bins)], -1)
         gap[:, :, agent] = (shares - 1 / bins).abs().sum(-1) / 2
     radius = math.sqrt((bins * math.log(2) - math.log(1 - level)) / (2 * count))
@@ -265,7 +283,7 @@ def _bounded(each: Tensor, level: float) -> Estimate:
 
 def _around(value: Tensor, radius: float, level: float, count: int) -> Estimate:
     low, high = (value - radius).clamp(min=0), (value + radius).clamp(max=1)
-    return _without_self(Estimate(value, low, high, level, count))
+    return _without_self(Estimate(value=value, low=low, high=high, level=level, states=count))
 
 
 def _without_self(estimate: Estimate) -> Estimate:

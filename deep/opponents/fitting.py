@@ -1,4 +1,4 @@
-"""How opponent models learn: by maximum likelihood, from what the agents themselves have seen.
+"""Fit opponent models by maximum likelihood to the agents' own newest transitions.
 
 A model π̂ʲ of ego agent i is fitted to rows (o, aʲ) of D_env, the newest, as j's policy changes:
 
@@ -38,17 +38,17 @@ class OpponentSettings:
 
     hidden: tuple[int, ...] = (64, 64)
     """Units of the hidden layers."""
-    rate: float = 0.0005
+    learning_rate: float = 0.0005
     """Adam's rate."""
-    rows: int = 3072
+    max_rows: int = 3072
     """Newest transitions of a run that a fit looks at."""
     batch: int = 256
     """Transitions in a gradient step: this many or fewer, in multiples of 32."""
-    epochs: int = 50
+    max_epochs: int = 50
     """The most passes over the training rows in a fit."""
     patience: int = 5
     """Epochs without a lower held-out loss after which a model has stopped."""
-    held_out: float = 0.2
+    validation_share: float = 0.2
     """Share of the rows that judge and are not trained on."""
     weight_decay: float = 0.0
     """A step takes this times the rate off every parameter, as a share of it."""
@@ -58,13 +58,13 @@ class OpponentSettings:
             whole(f"model.opponents.hidden[{layer}]", units, 1)
         if not self.hidden:
             raise InputError("model.opponents.hidden: no layer; give at least one")
-        in_range("model.opponents.rate", self.rate, 0, 1)
-        whole("model.opponents.rows", self.rows, 2)
+        in_range("model.opponents.learning_rate", self.learning_rate, 0, 1)
+        whole("model.opponents.max_rows", self.max_rows, 2)
         whole("model.opponents.batch", self.batch, 1)
-        whole("model.opponents.epochs", self.epochs)
+        whole("model.opponents.max_epochs", self.max_epochs)
         whole("model.opponents.patience", self.patience, 1)
-        positive("model.opponents.held_out", self.held_out)
-        in_range("model.opponents.held_out", self.held_out, 0, 1, open_high=True)
+        positive("model.opponents.validation_share", self.validation_share)
+        in_range("model.opponents.validation_share", self.validation_share, 0, 1, open_high=True)
         in_range("model.opponents.weight_decay", self.weight_decay, 0, 1)
 
 
@@ -106,23 +106,32 @@ def newest(replay: Replay, rows: int) -> History:
     return History(batch.observations, batch.actions, numbers)
 
 
-def split(history: History, held_out: float) -> tuple[History, History]:
-    """(rows to train on, rows held out), each a multiple of ``UNIT``.
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A history in two: rows to train on, and rows that judge, each a multiple of ``UNIT``."""
 
-    The oldest of each are left out for that. ``InputError`` where nothing is left.
+    train: History
+    held_out: History
+
+
+def split(history: History, validation_share: float) -> Split:
+    """The rows of ``history`` by whether they are held out for ever.
+
+    The oldest of each are left out to get a multiple of ``UNIT``. ``InputError`` where nothing is
+    left.
     """
-    out = is_held_out(history.numbers, held_out)
+    out = is_held_out(history.numbers, validation_share)
     train, rest = (_whole_units(history.where(side)) for side in (~out, out))
     if not len(train) or not len(rest):
         raise InputError(
             f"history: of {len(history)} rows {int(out.sum())} are held out, and {UNIT} are needed "
             "there and elsewhere; add more rows, or change the share held out"
         )
-    return train, rest
+    return Split(train, rest)
 
 
 def fit(
-    models: OpponentModels, settings: OpponentSettings, history: History, streams: Streams
+    models: OpponentModels, settings: OpponentSettings, rows: Split, streams: Streams
 ) -> dict[str, Tensor]:
     """Fit every model of every run in place; see the module.
 
@@ -131,17 +140,16 @@ def fit(
     """
     # runs stop at different epochs: only a fork of the streams is used up by that
     drawing = forked(streams)
-    (seen, done), (held_seen, held_done) = (
-        _pairs(models, h) for h in split(history, settings.held_out)
-    )
+    seen, done = _pairs(models, rows.train)
+    held_seen, held_done = _pairs(models, rows.held_out)
     parameters = models.stack.parameters
-    optimiser = adam(parameters, settings.rate)
+    optimiser = adam(parameters, settings.learning_rate)
     units = seen.shape[2] // UNIT
     parts = min(-(-seen.shape[2] // settings.batch), units)
 
     def loss(inputs: Tensor, actions: Tensor) -> Tensor:
-        said = models.stack(inputs).squeeze(2)
-        return -models.head.log_probability(said, actions).mean(-1)
+        outputs = models.stack(inputs).squeeze(2)
+        return -models.head.log_probability(outputs, actions).mean(-1)
 
     def judged() -> Tensor:
         with torch.no_grad():
@@ -149,13 +157,13 @@ def fit(
 
     best, lowest = parameters.detach().clone(), judged()
     epochs = torch.zeros_like(lowest, dtype=torch.int64)
-    for epoch in range(1, settings.epochs + 1):
+    for epoch in range(1, settings.max_epochs + 1):
         order = drawing.uniform(*seen.shape[1:3]).argsort(-1).to(seen.device)
         for some in order.unflatten(-1, (units, UNIT)).tensor_split(parts, 2):
             index = some.flatten(2)
             each = loss(_taken(seen, index), _taken(done, index))
             (gradient,) = torch.autograd.grad(each.sum(), parameters)
-            optimiser.parameters.mul_(1 - settings.rate * settings.weight_decay)
+            optimiser.parameters.mul_(1 - settings.learning_rate * settings.weight_decay)
             optimiser.step(gradient)
         now = judged()
         going = epoch - epochs <= settings.patience

@@ -1,4 +1,4 @@
-"""Policies that infer what others do, as laws of what the agent sees alone.
+"""Opponent-conditioned policies as exact distributions given the own observation alone.
 
 πⁱ(a|oⁱ) = Σ_â Π_j π̂ʲ(âʲ|oⁱ) πⁱ(a|oⁱ, â), the sum over all â⁻ⁱ that the others may be believed to
 play, π̂ʲ agent i's models that read its own observation (Eq. 4). Exact, for choices.
@@ -56,8 +56,8 @@ def laws(
         seen = observations.repeat(1, 1, weights.shape[2], 1)
         asked = replace(policies, inference=Inference(inferred.shape[-1], lambda _, __: inferred))
     with torch.no_grad():
-        said = asked.outputs(seen, Streams(())).double()
-        each = policies.head.probabilities(said)[0].unflatten(2, (weights.shape[2], -1))
+        outputs = asked.outputs(seen, Streams(())).double()
+        each = policies.head.probabilities(outputs)[0].unflatten(2, (weights.shape[2], -1))
     found = []
     for agent, space in enumerate(policies.shape.spaces):
         assert isinstance(space, Choices)  # as the head is categorical
@@ -84,12 +84,12 @@ def _inferred(policies: Policies, inferring: OpponentModels, seen: Tensor) -> tu
         others = [j for j in range(agents) if j != ego]
         # of every other agent, for each of its joint options, the places of its ones
         options = [list(product(*_places(shape.spaces[j]))) for j in others]
-        for place, picked in enumerate(product(*options)):
+        for combination, picked in enumerate(product(*options)):
             each = [(j, at) for j, ones in zip(others, picked, strict=True) for at in ones]
             parts = [about[:, ego, :, j, at] for j, at in each]
-            chance[:, ego, place] = prod(parts[1:], start=parts[0])
+            chance[:, ego, combination] = prod(parts[1:], start=parts[0])
             ones = [functional.one_hot(torch.tensor(at), width).sum(0) for at in picked]
-            given[:, ego, place] = torch.cat(ones).to(given)
+            given[:, ego, combination] = torch.cat(ones).to(given)
     return chance, given.flatten(2, 3)
 
 

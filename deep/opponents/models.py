@@ -1,4 +1,4 @@
-"""What every agent believes the others to do: one model for each ordered pair of agents.
+"""Opponent models: one policy for each ordered pair of agents, and the real ones in their place.
 
 The ego agent i of a run models every opponent j ≠ i by π̂ʲ, fitted by maximum likelihood to what j
 was seen to do in the agents' own history (``deep.opponents.fitting``). Choices are categorical,
@@ -6,10 +6,10 @@ boxes tanh-Gaussian (``deep.nn.action_distributions``).
 
 What a model reads is its view:
 
-- ``theirs``: oʲ, what the modelled agent sees, as in π̂ʲ(·|s): a rollout simulates the observations
-  of all agents, so s holds oʲ.
-- ``own``: oⁱ, what the ego agent sees. That is all it has when it acts, so opponent-conditioned
-  policies πⁱ(a|oⁱ, â⁻ⁱ) of Eq. (4) need this view.
+- ``opponent_view``: oʲ, what the modelled agent sees, as in π̂ʲ(·|s): a rollout simulates the
+  observations of all agents, so s holds oʲ.
+- ``ego_view``: oⁱ, what the ego agent sees. That is all it has when it acts, so
+  opponent-conditioned policies πⁱ(a|oⁱ, â⁻ⁱ) of Eq. (4) need this view.
 
 In fully observed games both are the same.
 
@@ -50,13 +50,13 @@ View = Callable[[int, int], int]
 INSIDE = 1e-6
 
 
-def theirs(ego: int, opponent: int) -> int:
+def opponent_view(ego: int, opponent: int) -> int:
     """Models read what the modelled agent sees."""
     del ego
     return opponent
 
 
-def own(ego: int, opponent: int) -> int:
+def ego_view(ego: int, opponent: int) -> int:
     """Models read what the ego agent sees."""
     del opponent
     return ego
@@ -73,24 +73,24 @@ def pairs(agents: int) -> tuple[tuple[int, int], ...]:
 class Opponents:
     """Opponents that can be played: learned models, or the real policies in their place.
 
-    head: the distribution of the modelled agents, a pair in the place of an agent. says: what it
-    reads, outputs [run, pair, row, number] for observations [run, ego, row, agent, number].
+    head: the distribution of the modelled agents, a pair in the place of an agent. outputs: of the
+    networks, [run, pair, row, number] for observations [run, ego, row, agent, number].
     """
 
     shape: Shape
     head: Categorical | TanhGaussian | TanhPoint
-    says: Callable[[Tensor, Streams | None], Tensor]
+    outputs: Callable[[Tensor, Streams | None], Tensor]
 
     def sample(self, observations: Tensor, streams: Streams) -> Tensor:
         """Actions â ~ π̂, [run, ego, row, agent, number]."""
         with torch.no_grad():
-            actions, _ = self.head.sample(self.says(observations, streams), streams)
+            actions, _ = self.head.sample(self.outputs(observations, streams), streams)
             return self._spread(actions)
 
     def best(self, observations: Tensor, streams: Streams | None = None) -> Tensor:
         """The likeliest choices, or the actions at the mean, [run, ego, row, agent, number]."""
         with torch.no_grad():
-            return self._spread(self.head.best(self.says(observations, streams)))
+            return self._spread(self.head.best(self.outputs(observations, streams)))
 
     def log_probability(
         self, observations: Tensor, actions: Tensor, streams: Streams | None = None
@@ -102,9 +102,9 @@ class Opponents:
         with torch.no_grad():
             if isinstance(self.head, TanhPoint):
                 raise TypeError("log_probability: these opponents have no density")
-            said = self.says(observations, streams)
+            outputs = self.outputs(observations, streams)
             played = torch.stack([actions[:, i, :, j] for i, j in self._pairs], 1)
-            logs = self.head.log_probability(said, inside(self.head, played))
+            logs = self.head.log_probability(outputs, inside(self.head, played))
             return self._spread(logs.unsqueeze(-1)).squeeze(-1)
 
     def probabilities(self, observations: Tensor, streams: Streams | None = None) -> Tensor:
@@ -112,7 +112,7 @@ class Opponents:
         if not isinstance(self.head, Categorical):
             raise TypeError("probabilities: these opponents do not choose among options")
         with torch.no_grad():
-            return self._spread(self.head.probabilities(self.says(observations, streams))[0])
+            return self._spread(self.head.probabilities(self.outputs(observations, streams))[0])
 
     def normals(
         self, observations: Tensor, streams: Streams | None = None
@@ -124,7 +124,7 @@ class Opponents:
         if not isinstance(self.head, TanhGaussian):
             raise TypeError("normals: these opponents are not tanh-Gaussian")
         with torch.no_grad():
-            mean, log_deviation = self.says(observations, streams).chunk(2, -1)
+            mean, log_deviation = self.outputs(observations, streams).chunk(2, -1)
             deviation = log_deviation.clamp(*LOG_DEVIATIONS).exp()
             return self._spread(mean), self._spread(deviation)
 
@@ -154,7 +154,7 @@ class OpponentModels:
     @cached_property
     def opponents(self) -> Opponents:
         """The models as opponents to play; they follow every fit."""
-        return Opponents(self.shape, self.head, lambda seen, _: self._says(self.inputs(seen)))
+        return Opponents(self.shape, self.head, lambda seen, _: self._outputs(self.inputs(seen)))
 
     def inputs(self, observations: Tensor) -> Tensor:
         """What the models read, [run, pair, row, number], of [run, ego, row, agent, number]."""
@@ -169,18 +169,18 @@ class OpponentModels:
         agents = self.shape.agents
         seen = observations.repeat_interleave(agents - 1, 1)
         with torch.no_grad():
-            actions, _ = self.head.sample(self._says(seen), streams)
+            actions, _ = self.head.sample(self._outputs(seen), streams)
             each: Tensor = actions.unflatten(1, (agents, agents - 1))
             return each.transpose(2, 3).flatten(3)
 
     @property
     def inference(self) -> Inference:
-        """What opponent-conditioned policies ask; ``InputError`` unless the view is ``own``."""
+        """What conditioned policies ask; ``InputError`` unless the view is ``ego_view``."""
         for i, j in pairs(self.shape.agents):
             if self.view(i, j) != i:
                 raise InputError(
                     f"view: agent {i}'s model of agent {j} reads what agent {self.view(i, j)} "
-                    "sees, which it does not know when it acts; give the view own"
+                    "sees, which it does not know when it acts; give the view ego_view"
                 )
         return Inference((self.shape.agents - 1) * self.shape.action_width, self.inferred)
 
@@ -192,7 +192,7 @@ class OpponentModels:
         """Set the models to what ``state`` returned, bit for bit."""
         restore_tensors(self.state(), state)
 
-    def _says(self, inputs: Tensor) -> Tensor:
+    def _outputs(self, inputs: Tensor) -> Tensor:
         return self.stack(inputs).squeeze(2)
 
 
@@ -209,13 +209,13 @@ def opponent_models(
     modelled = head([shape.spaces[j] for _, j in both], device, 1.0)
     assert isinstance(modelled, Categorical | TanhGaussian)  # no noise was given
     stack = networks(
-        (shape.observation_width, *hidden, modelled.outputs),
-        len(both),
-        1,
-        streams,
-        dtype,
-        device,
-        [shape.observation_sizes[view(i, j)] for i, j in both],
+        sizes=(shape.observation_width, *hidden, modelled.outputs),
+        groups=len(both),
+        members=1,
+        streams=streams,
+        dtype=dtype,
+        device=device,
+        inputs=[shape.observation_sizes[view(i, j)] for i, j in both],
     )
     return OpponentModels(shape, view, modelled, stack)
 
@@ -234,14 +234,14 @@ def real_opponents(
     """
     both = pairs(shape.agents)
 
-    def says(observations: Tensor, streams: Streams | None) -> Tensor:
+    def paired_outputs(observations: Tensor, streams: Streams | None) -> Tensor:
         drawing = Streams(()) if streams is None else streams
         with torch.no_grad():
-            said = outputs(observations.flatten(1, 2).transpose(1, 2), drawing)
-        said = said.unflatten(2, observations.shape[1:3])
-        return torch.stack([said[:, j, i] for i, j in both], 1)
+            each = outputs(observations.flatten(1, 2).transpose(1, 2), drawing)
+        each = each.unflatten(2, observations.shape[1:3])
+        return torch.stack([each[:, j, i] for i, j in both], 1)
 
-    return Opponents(shape, _of_pairs(policy, both), says)
+    return Opponents(shape, _of_pairs(policy, both), paired_outputs)
 
 
 def inside(policy: Categorical | TanhGaussian, actions: Tensor) -> Tensor:

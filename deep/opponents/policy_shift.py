@@ -1,4 +1,4 @@
-"""How far policies have moved: ε_π of each agent, as a mean over states that the agents have met.
+"""The policy shift ε_π of each agent, as a mean over states that the agents have met.
 
 Two policies are D_TV(πⁱ, π_Dⁱ) apart, which has a closed form for choices and for one number. Each
 agent knows its own policies, so nobody is asked; conditioned ones are compared given the same

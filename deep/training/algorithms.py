@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Union
 
 import torch
 
+from deep.agents.actor_critic import ActorCriticSettings
 from deep.agents.learner import Learner
 from deep.agents.maddpg import Maddpg, maddpg
 from deep.agents.masac import Masac, masac
 from deep.agents.rounds import ModelFree, Rounds
-from deep.aorpo.build import Aordpg, Aorpo, model_based
+from deep.aorpo.build import model_based
+from deep.aorpo.settings import Aordpg, Aorpo
 from deep.envs.batch import World
 from deep.envs.spaces import Shape
 from deep.seeding import streams
@@ -54,7 +56,7 @@ Assemble = Callable[[Chosen, World, torch.dtype, str], Agent]
 class Algorithm:
     """``settings``: the class of its own settings."""
 
-    settings: type[Any]
+    settings: type[ActorCriticSettings]
     assemble: Assemble
 
 
@@ -65,7 +67,7 @@ def model_free(build: Callable[..., Learner]) -> Assemble:
         shape = Shape(world.observation_sizes, world.spaces)
         drawing = streams(chosen.seeds, "initialise")
         learner = build(shape, chosen.learner, drawing, dtype, device)
-        return Agent(learner, ModelFree(chosen.learner.batch, chosen.updates))
+        return Agent(learner, ModelFree(learner, chosen.learner.batch, chosen.updates))
 
     return assemble
 
@@ -74,19 +76,31 @@ def opponent_wise(build: Callable[..., Any]) -> Assemble:
     """The learner that ``build`` makes, and the rounds of Algorithm 1."""
 
     def assemble(chosen: Chosen, world: World, dtype: torch.dtype, device: str) -> Agent:
-        seeds, learner = chosen.seeds, chosen.learner
-        return Agent(
-            *model_based(
-                build, learner, world, seeds, chosen.updates, chosen.capacity, dtype, device
-            )
+        learner, rounds = model_based(
+            build=build,
+            settings=chosen.learner,
+            world=world,
+            seeds=chosen.seeds,
+            updates=chosen.updates,
+            capacity=chosen.capacity,
+            dtype=dtype,
+            device=device,
         )
+        return Agent(learner, rounds)
 
     return assemble
 
 
+#: The algorithms; to add one is to add an entry here.
 ALGORITHMS = {
     "masac": Algorithm(Masac, model_free(masac)),
     "maddpg": Algorithm(Maddpg, model_free(maddpg)),
     "aorpo": Algorithm(Aorpo, opponent_wise(masac)),
     "aordpg": Algorithm(Aordpg, opponent_wise(maddpg)),
 }
+
+if TYPE_CHECKING:
+    LearnerSettings = ActorCriticSettings
+else:
+    #: Settings of any algorithm's learner: the union of those in ``ALGORITHMS``.
+    LearnerSettings = Union[tuple(each.settings for each in ALGORITHMS.values())]  # noqa: UP007

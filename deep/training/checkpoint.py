@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a run is, in one file that is there whole or not at all.
+"""Checkpoints: everything that a run is, in one file that is written whole or not at all.
 
 A file holds the format's name, the settings as JSON, and tensors by name, as ``torch.save`` writes
 them; it is loaded with ``weights_only``, so that no code comes from it, and only after the checksum
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from bounds.shared.numbers import InputError, shown
 
-FORMAT = "deep-checkpoint/1"
+FORMAT = "deep-checkpoint/2"
 KEPT = 2
 _NAME = re.compile(r"([0-9]{9})\.pt")
 _UNFINISHED = ".writing-"

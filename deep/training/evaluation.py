@@ -1,4 +1,4 @@
-"""Evaluation: whole episodes of the trained agents, from random streams of their own.
+"""Evaluate agents: whole episodes, from random streams of their own.
 
 Nothing that training draws from is touched, so a run is bit for bit the same however often it is
 evaluated. The return of an agent is Σ_{t<T} rⁱ_t, not discounted, in the convention of the task's

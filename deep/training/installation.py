@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 
 import torch
 
+from bounds.shared.checkout import git_state
 from bounds.shared.numbers import InputError
+from bounds.shared.versions import installed
 
 #: Distributions whose versions a run records.
 RECORDED = ("opponentwise", "torch", "numpy", "mpe2", "pettingzoo")
@@ -22,14 +21,6 @@ OPTIONAL = (
     ("the reference physics, for the tests", "mpe2", "mpe2", "deep"),
     ("sweeps over machines", "ray", "ray", "ray"),
 )
-
-
-def installed(distribution: str) -> str:
-    """The version, or "not installed"."""
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def versions() -> dict[str, str]:
@@ -50,21 +41,6 @@ def device_name(chosen: str) -> str:
     if chosen == "cuda":
         return f"cuda ({torch.cuda.get_device_name()})"
     return f"cpu ({platform.machine()}, {os.cpu_count()} cores)"
-
-
-def git_state() -> str:
-    """The commit this code is at, with "+" if there are changes; empty outside a checkout."""
-    try:
-        run = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+"],
-            cwd=Path(__file__).parent.parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return run.stdout.strip()
 
 
 def report() -> list[tuple[str, str]]:

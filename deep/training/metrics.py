@@ -1,4 +1,4 @@
-"""What a run records: one tidy table, and what every name in it means.
+"""Metrics of a run: one tidy table, and the formula of every name in it.
 
 ``metrics.csv`` has the columns run, seed, episode, name, value: the run's folder, the seed, the
 episodes finished in that seed's run, a name of ``GLOSSARY`` ("name/agent" where there is one value
@@ -43,8 +43,8 @@ GLOSSARY = {
     "dynamics_held_out_loss": "−log T̂(s′, r|s, a) a predicted number, held-out rows, after a fit",
     "dynamics_epochs": "mean over members of the epochs of a fit",
     "dynamics_rmse": "root mean square of (predicted − true), in deviations of what is predicted",
-    "dynamics_inside_50": "share of true numbers in the middle 50 % of the predicted law",
-    "dynamics_inside_90": "the same of the middle 90 %",
+    "dynamics_coverage_50": "share of true numbers in the middle 50 % of the predicted law",
+    "dynamics_coverage_90": "the same of the middle 90 %",
     "oracle_opponent_error": "mean over opponents and states met of D_TV(πʲ‖π̂ʲ), exact; no agent "
     "knows it; with the evaluations (``deep.aorpo.model_errors``)",
     "oracle_opponent_largest": "the same with the largest over the states for their mean",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from deep.agents.masac import Masac
-from deep.aorpo.build import Aordpg, Aorpo
-from deep.aorpo.rounds import ModelBased
+from deep.aorpo.settings import ModelBasedSettings, model_settings
 from deep.dynamics.ensemble import DynamicsSettings
 from deep.envs.tasks import check_task
 from deep.opponents.fitting import OpponentSettings
@@ -19,42 +19,43 @@ from deep.training.settings import Settings, choice
 class Plan:
     """What a preset chooses for a task.
 
-    rate, alpha_rate, batch, environments: None for the usual ones. cool: updates in which the rate
-    falls. models: those of AORPO and AORDPG. capacity: policies answer the actions of others that
-    are in the replay, so where the best reply moves with them a short memory follows faster.
+    learning_rate, alpha_rate, batch, environments: None for the usual ones. cool: updates in which
+    the rate falls. models: those of AORPO and AORDPG. capacity: policies answer the actions of
+    others that are in the replay, so where the best reply moves with them a short memory follows
+    faster.
     """
 
     episodes: int
     updates: int = 1
     update_every: int = 100
-    rate: float | None = None
+    learning_rate: float | None = None
     alpha_rate: float | None = None
     batch: int | None = None
     capacity: int = 1_000_000
     environments: int | None = None
     cool: int = 0
-    models: ModelBased = field(default_factory=ModelBased)
+    models: ModelBasedSettings = field(default_factory=ModelBasedSettings)
 
 
 #: Models that are fitted and rolled out in minutes on two cores.
-SMALL = ModelBased(
-    start=150,
+SMALL = ModelBasedSettings(
+    warmup_episodes=150,
     rollouts=256,
     k=5,
-    grow=(1, 2),
+    rollout_length_epochs=(1, 2),
     epoch=150,
-    refit=1500,
-    dynamics=DynamicsSettings(members=5, hidden=(128, 128), rows=20_000, most_epochs=20),
-    opponents=OpponentSettings(rows=1024, epochs=2),
+    fit_every=1500,
+    dynamics=DynamicsSettings(members=5, hidden=(128, 128), max_rows=20_000, max_epochs=20),
+    opponents=OpponentSettings(max_rows=1024, max_epochs=2),
 )
 #: Plans that run in minutes on two cores.
 LAPTOP = {
-    "spread": Plan(15_000, rate=0.003, capacity=50_000),
+    "spread": Plan(15_000, learning_rate=0.003, capacity=50_000),
     "speaker-listener": Plan(3_000, updates=10, capacity=15_000),
-    "scheduling": Plan(10_000, rate=0.003, capacity=50_000),
+    "scheduling": Plan(10_000, learning_rate=0.003, capacity=50_000),
     "climb": Plan(
         12_000,
-        rate=0.0015,
+        learning_rate=0.0015,
         alpha_rate=0.0015,
         batch=512,
         capacity=60_000,
@@ -73,17 +74,17 @@ LAPTOP_MODELLED = {
         models=replace(
             SMALL,
             rollouts=512,
-            grow=(0, 1),
+            rollout_length_epochs=(0, 1),
             epoch=60,
             dynamics=DynamicsSettings(
                 members=4,
                 hidden=(200, 200),
-                rows=10_000,
-                most_epochs=60,
+                max_rows=10_000,
+                max_epochs=60,
                 improvement=0.002,
                 patience=6,
             ),
-            opponents=OpponentSettings(rows=320, batch=64, rate=0.003, epochs=6),
+            opponents=OpponentSettings(max_rows=320, batch=64, learning_rate=0.003, max_epochs=6),
         ),
     ),
     "climb": replace(
@@ -93,34 +94,44 @@ LAPTOP_MODELLED = {
         cool=2_900,
         models=replace(
             SMALL,
-            start=300,
+            warmup_episodes=300,
             k=3,
-            refit=15_000,
-            dynamics=replace(SMALL.dynamics, members=3, hidden=(64, 64), rows=10_000),
-            opponents=OpponentSettings(rows=2048, epochs=2, rate=0.003),
+            fit_every=15_000,
+            dynamics=replace(SMALL.dynamics, members=3, hidden=(64, 64), max_rows=10_000),
+            opponents=OpponentSettings(max_rows=2048, max_epochs=2, learning_rate=0.003),
         ),
     ),
 }
 #: The paper's experiments: epochs times episodes an epoch in its appendix and code; the models are
 #: those of the code.
 PAPER = {
-    "spread": Plan(100 * 300, rate=0.01, models=ModelBased(k=15, grow=(5, 25))),
-    "speaker-listener": Plan(40 * 300, rate=0.005, models=ModelBased(k=10, grow=(3, 25))),
-    "scheduling": Plan(50 * 300, rate=0.01, models=ModelBased(k=10, grow=(5, 25))),
+    "spread": Plan(
+        100 * 300,
+        learning_rate=0.01,
+        models=ModelBasedSettings(k=15, rollout_length_epochs=(5, 25)),
+    ),
+    "speaker-listener": Plan(
+        40 * 300,
+        learning_rate=0.005,
+        models=ModelBasedSettings(k=10, rollout_length_epochs=(3, 25)),
+    ),
+    "scheduling": Plan(
+        50 * 300, learning_rate=0.01, models=ModelBasedSettings(k=10, rollout_length_epochs=(5, 25))
+    ),
 }
 
 
 def laptop(task: str, algorithm: str) -> Settings:
     """Settings that learn the task in minutes on two cores."""
     plan = LAPTOP.get(task, Plan(10_000))
-    if issubclass(ALGORITHMS[algorithm].settings, Aorpo | Aordpg):
+    if model_settings(ALGORITHMS[algorithm].settings()) is not None:
         plan = LAPTOP_MODELLED.get(task, replace(plan, models=SMALL))
     return _planned(task, algorithm, plan)
 
 
 def paper(task: str, algorithm: str) -> Settings:
     """The paper's scale, and the rates of the authors' code (which also scales rewards)."""
-    settings = _planned(task, algorithm, PAPER.get(task, Plan(10_000, rate=0.01)))
+    settings = _planned(task, algorithm, PAPER.get(task, Plan(10_000, learning_rate=0.01)))
     return replace(
         settings, seeds=(0, 1, 2, 3, 4), learner=replace(settings.learner, tau=0.001, gamma=0.95)
     )
@@ -137,13 +148,13 @@ def preset(name: str, task: str, algorithm: str) -> Settings:
 
 
 def _planned(task: str, algorithm: str, plan: Plan) -> Settings:
-    learner = ALGORITHMS[algorithm].settings()
-    if isinstance(learner, Aorpo | Aordpg):
+    learner: Any = ALGORITHMS[algorithm].settings()
+    if model_settings(learner) is not None:
         learner = replace(learner, model=plan.models)
     if isinstance(learner, Masac) and plan.alpha_rate is not None:
         learner = replace(learner, alpha_rate=plan.alpha_rate)
-    if plan.rate is not None:
-        learner = replace(learner, learning_rate=plan.rate)
+    if plan.learning_rate is not None:
+        learner = replace(learner, learning_rate=plan.learning_rate)
     if plan.batch is not None:
         learner = replace(learner, batch=plan.batch)
     learner = replace(learner, cool=plan.cool)

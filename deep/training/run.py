@@ -1,4 +1,4 @@
-"""A run's folder: begun, gone on with after whatever stopped it, and read.
+"""Start, resume and read a training run.
 
 ``manifest.json`` (settings, versions, device, state of the code), ``metrics.csv`` of
 ``deep.training.metrics``, ``checkpoints/`` of ``deep.training.checkpoint``, ``tensorboard/`` if
@@ -22,19 +22,19 @@ from typing import Any
 
 import torch
 
+from bounds.shared.checkout import git_state
 from bounds.shared.files import read_text, write_json
 from bounds.shared.numbers import InputError, whole
 from bounds.shared.progress import progress
 from deep.agents.learner import Learner
-from deep.aorpo.build import Aordpg, Aorpo
+from deep.aorpo.settings import model_settings
 from deep.data.replay import replay
 from deep.envs.batch import Environments, World
 from deep.envs.spaces import Shape, action_width
 from deep.envs.tasks import world
 from deep.nn.tensors import flat, part
 from deep.seeding import streams
-from deep.training import checkpoint
-from deep.training import installation as doctor
+from deep.training import checkpoint, installation
 from deep.training.algorithms import ALGORITHMS, Agent
 from deep.training.evaluation import Evaluation, evaluate
 from deep.training.metrics import Board, Table, rows
@@ -72,7 +72,7 @@ class Run:
 def start(settings: Settings, folder: Path) -> Run:
     """A new run in ``folder``, which must be empty or not there yet."""
     check(settings)
-    device = doctor.device(settings.device)
+    device = installation.device(settings.device)
     _check_memory(settings, device)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"--out: {folder} holds something already; name a new folder")
@@ -100,7 +100,7 @@ def reopen(folder: Path, episodes: int | None = None, device: str | None = None)
     settings = check(run.settings)
     if episodes is not None:
         settings = replace(settings, episodes=whole("--episodes", episodes, settings.episodes))
-    chosen = doctor.device(device or run.device)
+    chosen = installation.device(device or run.device)
     return replace(run, settings=settings, device=chosen)
 
 
@@ -121,7 +121,7 @@ def train(run: Run) -> int:
         if run.settings.tensorboard:
             board = Board(run.folder / "tensorboard", run.settings.seeds, trainer.episodes)
         try:
-            _go_on(run, trainer, table, board, before)
+            _go_on(run=run, trainer=trainer, table=table, board=board, before=before)
         except DivergedError as error:
             last = [path.name for path in checkpoint.paths(run.checkpoints)]
             good = f"the last good checkpoint is {last[-1]}" if last else "there is no checkpoint"
@@ -141,31 +141,41 @@ def assemble(run: Run) -> Trainer:
     """A trainer at its start."""
     settings = run.settings
     dtype = getattr(torch, settings.dtype)
-    place = _world(run)
-    shape = Shape(place.observation_sizes, place.spaces)
-    agent = _agent(run, place)
+    env = _world(run)
+    shape = Shape(env.observation_sizes, env.spaces)
+    agent = _agent(run, env)
     return Trainer(
-        settings.seeds,
-        Environments(place, streams(settings.seeds, "environment"), settings.environments),
-        replay(shape, len(settings.seeds), settings.capacity, dtype, run.device),
-        agent.learner,
-        agent.rounds,
-        {purpose: streams(settings.seeds, purpose) for purpose in ("explore", "replay", "update")},
-        Cadence(settings.update_every, settings.warm_up),
+        seeds=settings.seeds,
+        environments=Environments(
+            env, streams(settings.seeds, "environment"), settings.environments
+        ),
+        replay=replay(
+            shape=shape,
+            runs=len(settings.seeds),
+            capacity=settings.capacity,
+            dtype=dtype,
+            device=run.device,
+        ),
+        learner=agent.learner,
+        rounds=agent.rounds,
+        streams={
+            purpose: streams(settings.seeds, purpose) for purpose in ("explore", "replay", "update")
+        },
+        cadence=Cadence(settings.update_every, settings.warm_up),
     )
 
 
 def trained(run: Run) -> tuple[World, Learner, Path]:
     """The world, the learner of the last checkpoint, and that checkpoint."""
     torch.set_num_threads(run.settings.threads)
-    place = _world(run)
-    agent = _agent(run, place)
+    env = _world(run)
+    agent = _agent(run, env)
     kept = _last(run)
     if kept is None:
         raise InputError(f"{run.folder}: has no checkpoint yet; train it first")
     agent.learner.restore(part(kept.tensors, "learner"))
     agent.rounds.restore(part(kept.tensors, "rounds"))
-    return place, agent.learner, checkpoint.paths(run.checkpoints)[-1]
+    return env, agent.learner, checkpoint.paths(run.checkpoints)[-1]
 
 
 def summary(found: Evaluation) -> dict[str, Any]:
@@ -192,7 +202,13 @@ def _go_on(run: Run, trainer: Trainer, table: Table, board: Board | None, before
     agents = trainer.environments.world.agents
 
     def record(values: dict[str, torch.Tensor]) -> None:
-        lines = rows(run.name, settings.seeds, agents, trainer.episodes, values)
+        lines = rows(
+            run=run.name,
+            seeds=settings.seeds,
+            agents=agents,
+            episode=trainer.episodes,
+            values=values,
+        )
         table.add(lines)
         if board is not None:
             board.add(lines)
@@ -210,13 +226,13 @@ def _go_on(run: Run, trainer: Trainer, table: Table, board: Board | None, before
 
             if due(settings.record_every):
                 means = trainer.averages.means()
-                record(means | trainer.rounds.totals())
+                record(means | trainer.rounds.counters())
                 trainer.averages.clear()
                 bar.note(_in_short(means["return"]))
             if due(settings.evaluate_every):
                 found = _evaluated(run, trainer)
                 own = streams(settings.seeds, f"examination after {trainer.episodes}")
-                examined = trainer.rounds.examined(trainer.environments.world, own)
+                examined = trainer.rounds.oracle_metrics(trainer.environments.world, own)
                 record({"evaluation": found.means} | examined)
             if due(settings.checkpoint_every) or trainer.episodes == run.total:
                 trainer.check()
@@ -237,11 +253,11 @@ def _go_on(run: Run, trainer: Trainer, table: Table, board: Board | None, before
 
 def _evaluated(run: Run, trainer: Trainer) -> Evaluation:
     return evaluate(
-        trainer.environments.world,
-        trainer.learner,
-        run.settings.seeds,
-        run.settings.evaluation_episodes,
-        f"evaluation after {trainer.episodes}",
+        world=trainer.environments.world,
+        learner=trainer.learner,
+        seeds=run.settings.seeds,
+        episodes=run.settings.evaluation_episodes,
+        purpose=f"evaluation after {trainer.episodes}",
     )
 
 
@@ -289,10 +305,10 @@ def _world(run: Run) -> World:
     )
 
 
-def _agent(run: Run, place: World) -> Agent:
+def _agent(run: Run, env: World) -> Agent:
     settings = run.settings
     assemble = ALGORITHMS[settings.algorithm].assemble
-    return assemble(settings, place, getattr(torch, settings.dtype), run.device)
+    return assemble(settings, env, getattr(torch, settings.dtype), run.device)
 
 
 def _manifest(run: Run) -> dict[str, Any]:
@@ -312,10 +328,10 @@ def _here(run: Run) -> dict[str, Any]:
     """Where and with what it runs."""
     return {
         "device": run.device,
-        "device_name": doctor.device_name(run.device),
+        "device_name": installation.device_name(run.device),
         "platform": f"{platform.system()} {platform.machine()}",
-        "versions": doctor.versions(),
-        "git": doctor.git_state(),
+        "versions": installation.versions(),
+        "git": git_state(),
         "started": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
 
@@ -333,19 +349,20 @@ def _check_memory(settings: Settings, device: str) -> None:
     """``InputError`` where the replays would not fit into this machine's memory."""
     if device != "cpu" or not hasattr(os, "sysconf"):
         return
-    place = _world(Run(Path(), "", settings, device))
-    agents, seen = len(place.agents), max(place.observation_sizes)
-    numbers = agents * (2 * seen + action_width(place.spaces) + 1) + 1
-    filled = min(settings.capacity, settings.episodes * place.episode_steps)
+    env = _world(Run(Path(), "", settings, device))
+    agents, seen = len(env.agents), max(env.observation_sizes)
+    numbers = agents * (2 * seen + action_width(env.spaces) + 1) + 1
+    filled = min(settings.capacity, settings.episodes * env.episode_steps)
     size = 8 if settings.dtype == "float64" else 4
     runs, row = len(settings.seeds), numbers * size
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     parts = {f"capacity: {settings.capacity} transitions of {runs} runs": filled}
-    if isinstance(settings.learner, Aorpo | Aordpg):
-        model = settings.learner.model
-        what = f"model.rollouts: {model.keep} x {model.rollouts} branches of {model.k} steps"
-        made = model.keep * model.rollouts * model.k
-        parts[f"{what} of {agents} agents in {runs} runs"] = agents * made
+    model = model_settings(settings.learner)
+    if model is not None:
+        what = (
+            f"model.rollouts: {model.buffer_rounds} x {model.rollouts} branches of {model.k} steps"
+        )
+        parts[f"{what} of {agents} agents in {runs} runs"] = agents * model.buffer_rows
     needed = 0
     for what, filled in parts.items():
         needed += runs * filled * row

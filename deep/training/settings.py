@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from bounds.planning.schemes import SCHEMES
 from bounds.shared.numbers import InputError, shown, whole
-from deep.agents.maddpg import Maddpg
 from deep.agents.masac import Masac
-from deep.aorpo.build import Aordpg, Aorpo
+from deep.aorpo.settings import ModelBasedSettings, model_settings
 from deep.data.validation_split import off
 from deep.envs.batch import World
 from deep.envs.spaces import Choices
@@ -25,7 +25,7 @@ from deep.envs.tasks import world
 from deep.opponents.fitting import UNIT
 from deep.opponents.policy_shift import measurable
 from deep.seeding import streams
-from deep.training.algorithms import ALGORITHMS
+from deep.training.algorithms import ALGORITHMS, LearnerSettings
 
 #: The most seeds, environments and threads: beyond these a number is a slip of the pen.
 MOST = 100_000
@@ -37,8 +37,7 @@ class Settings:
 
     task: str = "spread"
     """Name of the task; an unknown one is answered with the nearest."""
-    algorithm: str = "masac"
-    """masac, maddpg, aorpo or aordpg."""
+    algorithm: Annotated[str, tyro.conf.arg(help=f"One of {', '.join(ALGORITHMS)}.")] = "masac"
     seeds: tuple[int, ...] = (0,)
     """One run each, all trained at once; none changes what another does."""
     episodes: int = 10_000
@@ -53,9 +52,9 @@ class Settings:
     """Environment steps of a run before the first round; the batch at least."""
     capacity: int = 1_000_000
     """Transitions that the replay of a run holds; the oldest are overwritten."""
-    learner: Annotated[
-        tyro.conf.AvoidSubcommands[Masac | Maddpg | Aorpo | Aordpg], tyro.conf.arg(name="")
-    ] = field(default_factory=Masac)
+    learner: Annotated[tyro.conf.AvoidSubcommands[LearnerSettings], tyro.conf.arg(name="")] = field(
+        default_factory=Masac
+    )
     """The algorithm's own settings."""
     agents: int | None = None
     """Number of agents, where the task has a choice; left out: the task's own."""
@@ -109,7 +108,7 @@ def choice(where: str, name: str, known: Mapping[str, Any]) -> str:
 
 def check(settings: Settings) -> Settings:
     """``settings`` if a run can be made of them; else ``InputError``."""
-    place = world(settings.task, settings.counts, continuous=settings.continuous)
+    env = world(settings.task, settings.counts, continuous=settings.continuous)
     streams(settings.seeds, "check")
     algorithm = ALGORITHMS[choice("algorithm", settings.algorithm, ALGORITHMS)]
     if not isinstance(settings.learner, algorithm.settings):
@@ -142,8 +141,9 @@ def check(settings: Settings) -> Settings:
             f"capacity: {settings.capacity} transitions are fewer than the warm-up of "
             f"{settings.warm_up}; give more"
         )
-    if isinstance(settings.learner, Aorpo | Aordpg):
-        _check_models(settings, settings.learner, place)
+    models = model_settings(settings.learner)
+    if models is not None:
+        _check_models(settings, models, env)
     if settings.environments > settings.capacity:
         raise InputError(
             f"capacity: {settings.capacity} is below the {settings.environments} environments; "
@@ -152,34 +152,35 @@ def check(settings: Settings) -> Settings:
     return settings
 
 
-def _check_models(settings: Settings, learner: Aorpo | Aordpg, place: World) -> None:
+def _check_models(settings: Settings, model: ModelBasedSettings, env: World) -> None:
     """``InputError`` where there is nobody to model, or a scheme is not told what it asks for, or
     at the first fit too few rows are there to train on or to hold out.
     """
-    model = learner.model
-    if len(place.agents) < 2:
+    scheme, policies_have_density = SCHEMES[model.scheme], isinstance(settings.learner, Masac)
+    if len(env.agents) < 2:
         raise InputError(
             f"algorithm: {settings.algorithm} models the others, and {settings.task} has one "
             "agent; take masac or maddpg"
         )
-    if model.scheme == "planned" and not measurable(place.spaces, isinstance(learner, Aorpo)):
+    if scheme.policy_shift and not measurable(env.spaces, policies_have_density):
         raise InputError(
-            "model.scheme: planned asks how far policies have moved, which has no closed form for "
-            f"these actions of {settings.algorithm}; choose another scheme"
+            f"model.scheme: {model.scheme} asks how far policies have moved, which has no closed "
+            f"form for these actions of {settings.algorithm}; choose another scheme"
         )
-    if model.scheme == "released" and not all(isinstance(x, Choices) for x in place.spaces):
+    if scheme.match_rates and not all(isinstance(x, Choices) for x in env.spaces):
         raise InputError(
-            "model.scheme: released compares how often actions match, and numbers never do; "
+            f"model.scheme: {model.scheme} compares how often actions match, and numbers never do; "
             "choose another scheme"
         )
     for name, chosen in (("opponents", model.opponents), ("dynamics", model.dynamics)):
-        rows = min(settings.warm_up, chosen.rows)
-        least = min(chosen.held_out, 1 - chosen.held_out) * rows - off(rows)
+        share = chosen.validation_share
+        rows = min(settings.warm_up, chosen.max_rows)
+        least = min(share, 1 - share) * rows - off(rows)
         if least < UNIT:
             raise InputError(
-                f"model.{name}.held_out: {chosen.held_out} of {rows} rows may leave "
+                f"model.{name}.validation_share: {share} of {rows} rows may leave "
                 f"{max(0, ceil(least))} to train on or to hold out, and {UNIT} are needed; "
-                "give more rows or warm_up"
+                "give more max_rows or warm_up"
             )
 
 

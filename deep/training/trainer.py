@@ -1,4 +1,4 @@
-"""Training: act in all worlds, remember, and after every so many steps learn a round.
+"""The training loop: act in all worlds, store transitions, learn a round every so many steps.
 
     for every step of all worlds:
         act (sampled actions), step, add the transitions to the replay
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from bounds.shared.numbers import InputError
 from deep.agents.learner import Learner
-from deep.agents.rounds import Parts, Rounds
+from deep.agents.rounds import RoundInputs, Rounds
 from deep.data.replay import Replay
 from deep.envs.batch import Environments
 from deep.nn.tensors import flat, part
@@ -75,7 +75,7 @@ class Trainer:
         """One step of all worlds and what is due after it; whether that ended the episodes."""
         seen = self.environments.observations
         actions = self.learner.act(seen, self.streams["explore"], greedy=False)
-        self.rounds.watch(self.environments.state_now)
+        self.rounds.observe_state(self.environments.state_now)
         done = self.environments.step(actions)
         self.replay.add(
             done.observations, done.actions, done.rewards, done.next_observations, done.terminated
@@ -95,16 +95,20 @@ class Trainer:
 
     def learn(self) -> None:
         """One round; ``DivergedError`` where what was measured or learned is not finite."""
-        parts = Parts(
-            self.replay, self.learner, self.streams, self.steps, self.episodes, self._diverged
+        inputs = RoundInputs(
+            replay=self.replay,
+            streams=self.streams,
+            steps=self.steps,
+            episodes=self.episodes,
+            check=self._diverged,
         )
-        for measured in self.rounds.learn(parts):
+        for measured in self.rounds.learn(inputs):
             self.averages.add(measured)
             self.updates += 1
         # a number that is not finite stays so in the sums
         if not self.averages.finite():
             # what is made of broken models breaks the learner too: they are named first
-            self._diverged(self.rounds.learned())
+            self._diverged(self.rounds.model_state())
             self._diverged(self.averages.means())
 
     def check(self) -> None:
@@ -114,9 +118,9 @@ class Trainer:
     def _diverged(self, tensors: Mapping[str, Tensor]) -> None:
         for name, tensor in tensors.items():
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                run, *place = (~tensor.isfinite()).nonzero()[0].tolist()
-                value = tensor[(run, *place)].item()
-                where = "".join(f"[{i}]" for i in place)
+                run, *index = (~tensor.isfinite()).nonzero()[0].tolist()
+                value = tensor[(run, *index)].item()
+                where = "".join(f"[{i}]" for i in index)
                 raise DivergedError(
                     f"{name}{where} of seed {self.seeds[run]} is {value} after {self.updates} "
                     f"updates and {self.episodes} episodes of each run"

@@ -63,8 +63,8 @@ def climb_surfaces() -> Any:
 def stage_game_conditions(results: Sequence[dict[str, Any]]) -> Any:
     """Figure: how often the equilibrium used was a global optimum or a saddle, over the episodes.
 
-    ``results`` are those of ``nash_q_record``; one column a game. The convergence theorem wants one
-    of the two shares to be 1 throughout.
+    ``results`` are those of ``tabular.nash_q.record``; one column a game. The convergence theorem
+    wants one of the two shares to be 1 throughout.
     """
     _some(results)
     figure, _ = new_figure(4.2 * len(results), 5.6)
@@ -116,7 +116,8 @@ def climb_soft() -> Any:
     """Figure: how far soft values of Climb are from its Nash Q-values, over the temperature.
 
     The largest |V_α − V₀| of the logit equilibrium; what is proved of it where the enclosure of
-    ``soft_dominance`` holds; and α log|A|/(1 − γ), which the classes of Theorem 7 would give.
+    ``tabular.soft_q.strict_dominance`` holds; and α log|A|/(1 − γ), which the classes of Theorem 7
+    would give.
     """
     game, nash = find("climb").build(), climb_values()
     alphas = np.logspace(-1.7, 0.7, 25)
@@ -143,7 +144,8 @@ def climb_soft() -> Any:
 def climb_rates(recorded: dict[str, Any]) -> Any:
     """Figure: distance of Nash Q-learning on Climb from the exact Q-values, over the steps.
 
-    ``recorded`` is what ``nash_q_climb`` records; the band is from the least to the largest run.
+    ``recorded`` is what ``tabular.nash_q.climb`` records; the band is from the least to the largest
+    run.
     """
     _some(recorded["rows"])
     figure, axes = new_figure()

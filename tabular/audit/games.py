@@ -43,7 +43,13 @@ SHAPES = (
     Shape(2, (1, 1), _F(9, 10), 1),
     Shape(2, (2, 2), _F(9, 10), 1),
     Shape(3, (2, 2), _F(19, 20), 3),
-    Shape(3, (2, 2, 2), _F(1, 2), 2, (None, 1, 2)),
+    Shape(
+        n_states=3,
+        actions=(2, 2, 2),
+        gamma=_F(1, 2),
+        branch_length=2,
+        opponent_lengths=(None, 1, 2),
+    ),
 )
 
 
@@ -97,7 +103,9 @@ def corner_cases(seed: int, count: int) -> Iterator[Case]:
         transition = points(s, joint, s)
         reward = exact_array(rng.integers(-1, 2, size=(n, s, joint)).tolist())
         gamma = (_F(0), _F(1, 2), _F(9, 10))[rng.integers(3)]
-        game = StochasticGame(actions, transition, reward, points(s), gamma)
+        game = StochasticGame(
+            actions=actions, transition=transition, reward=reward, initial=points(s), gamma=gamma
+        )
         policies = tuple(points(s, size) for size in actions)
         k, ego = int(rng.integers(4)), int(rng.integers(n))
         known = rng.random() < 0.4  # exact opponents

@@ -18,7 +18,7 @@ from bounds.shared.files import write_text
 from bounds.shared.report import DataTable, Listing, Picture, page
 from tabular.audit.figures import tightness
 from tabular.audit.tally import Tally
-from tabular.cases import figures as plots
+from tabular.cases import figures as case_figures
 from tabular.cases.files import parse_case
 from tabular.cases.perturb import perturbed_case
 from tabular.games.catalogue import find
@@ -90,13 +90,13 @@ def _figures(
             "discrepancy-over-k",
             "Discrepancy and bounds over the branch length",
             f"The catalogue's Garnet game, {errors}, γ = 9/10.",
-            plots.over_k(case, range(31), f"garnet, γ = 0.9, {errors}"),
+            case_figures.over_k(case, range(31), f"garnet, γ = 0.9, {errors}"),
         ),
         (
             "discrepancy-over-gamma",
             "Discrepancy and bounds over the discount",
             f"The same game and errors, unbranched model return; {errors}.",
-            plots.over_gamma(case, np.linspace(0, 0.99, 100), f"garnet, {errors}"),
+            case_figures.over_gamma(case, np.linspace(0, 0.99, 100), f"garnet, {errors}"),
         ),
         (
             "tightness",
@@ -131,7 +131,7 @@ def _figures(
                 "theorem1-refuted",
                 "Theorem 1 as printed fails",
                 caption,
-                plots.over_gamma(
+                case_figures.over_gamma(
                     worst, np.linspace(0.01, 0.99, 99), "the game that refutes Theorem 1 as printed"
                 ),
             ),

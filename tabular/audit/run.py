@@ -7,13 +7,10 @@ symbolic proof ran (``bounds.proofs.theorems``).
 
 from __future__ import annotations
 
-import platform
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
 from fractions import Fraction
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +21,12 @@ from bounds.formula.tree import formula_text
 from bounds.library.published import BOUNDS, names
 from bounds.proofs.deterministic_dynamics import deterministic_claim
 from bounds.proofs.theorems import opponent_term_bracket
+from bounds.shared.checkout import git_state
 from bounds.shared.claims import Claim, Status, table, write_ledger
 from bounds.shared.files import write_json
 from bounds.shared.numbers import InputError, whole
 from bounds.shared.progress import Progress, progress
+from bounds.shared.versions import environment
 from tabular.audit.games import SHAPES, catalogue_cases, corner_cases, random_batches
 from tabular.audit.rows.adaptive_lengths import training_claims
 from tabular.audit.rows.climb_equilibrium import climb_claims
@@ -116,7 +115,7 @@ def _search(tally: Tally, seed: int, population: int, generations: int, bar: Pro
             exact_opponents=bound.exact_opponents,
         )
         record = tally.record(bound)
-        record.games += found.tried - 1
+        record.games += found.games - 1
         tally.add(check(found.case, [bound]), "adversarial search")
 
 
@@ -132,26 +131,24 @@ def conclude(tally: Tally, folder: Path, seed: int, scale: float, bar: Progress)
     claims = []
     for name in bar.over(names(), "certificates"):
         records = [r for r in tally.records.values() if r.bound.name == name]
-        claim = _claim(name, records, folder)
+        claim = _claim(records, folder)
         bound = records[0].bound
         claims.append(claim if bound.value is not None else judged(claim, bound, folder, seed))
-    renamed = {"theorem2-without-third-term": "theorem2-third-term-unneeded"}
-    claims = [
-        Claim(renamed.get(c.id, c.id), c.statement, c.source, c.status, c.evidence) for c in claims
-    ]
     return [*claims, *_opponent_term_claims(folder, seed), *theory]
 
 
-def _claim(name: str, records: list[Record], folder: Path) -> Claim:
+def _claim(records: list[Record], folder: Path) -> Claim:
+    """The row on a bound; where one name covers two returns, there are two records."""
     bound = records[0].bound
+    name = bound.claim or bound.name
     worst = max(records, key=lambda r: r.worst)
-    # where one name covers two returns, the same games were checked for both
+    # the same games were checked for both returns
     games = max(r.games for r in records)
     evidence: dict[str, Any] = {
         "games": games,
         "exact_games": max(r.exact_games for r in records),
         "worst_ratio": worst.worst,
-        "worst_in": worst.where,
+        "worst_in": worst.worst_stage,
         "violations": sum(r.failed for r in records),
         "called_valid": bound.valid,
     }
@@ -163,7 +160,8 @@ def _claim(name: str, records: list[Record], folder: Path) -> Claim:
             continue
         path = save(certificate, folder / "certificates" / f"{name}.json")
         relative = path.relative_to(folder).as_posix()
-        ratio = float(Fraction(certificate["left"]) / Fraction(certificate["right"]))
+        left, right = Fraction(certificate["left"]), Fraction(certificate["right"])
+        more = f"{float(left / right):.1f} times the bound" if right > 0 else "a bound of 0 or less"
         status = "refuted"
         evidence |= {
             "certificate": relative,
@@ -171,13 +169,15 @@ def _claim(name: str, records: list[Record], folder: Path) -> Claim:
             "right": certificate["right"],
             "first_t": certificate["first_t"],
             "summary": f"{relative}: {_fraction(certificate['left'])} > "
-            f"{_fraction(certificate['right'])} ({ratio:.1f} times the bound)",
+            f"{_fraction(certificate['right'])} ({more})",
         }
     if status == "tested" and any(r.failed for r in records):
         # float violations that no exact game confirmed are neither a refutation nor a clean test
         status = "open"
         evidence["summary"] += "; violations in floats, not confirmed exactly"
-    return Claim(name, _statement(bound), bound.source, status, evidence)
+    return Claim(
+        id=name, statement=_statement(bound), source=bound.source, status=status, evidence=evidence
+    )
 
 
 def _fraction(text: str) -> str:
@@ -196,17 +196,16 @@ def _statement(bound: Bound) -> str:
 def _certified(record: Record) -> dict[str, Any] | None:
     """A small certificate against the bound of ``record``, or None where nothing refutes it.
 
-    Bounds of the paper itself are to fail for its own return, whose sum starts at t = 1.
+    A bound is to fail for the return of its own source, so the sum starts at its ``first_t``.
     """
     bound = record.bound
-    first_t = 1 if bound.name.endswith("-printed") else 0
 
     def still(case: Case) -> bool:
         (verdict,) = check(case, [bound]).verdicts or (None,)
         if verdict is None or not verdict.refuted:
             return False
         try:
-            refutation(case, bound, first_t=first_t)
+            refutation(case, bound, first_t=bound.first_t)
         except InputError:
             return False
         return True
@@ -214,7 +213,7 @@ def _certified(record: Record) -> dict[str, Any] | None:
     for _, case in sorted(record.counterexamples, key=lambda pair: _numbers(pair[1])):
         plain = simplest_refutation(case, still)
         if plain is not None:
-            return refutation(plain, bound, first_t=first_t)
+            return refutation(plain, bound, first_t=bound.first_t)
     return None
 
 
@@ -259,51 +258,32 @@ def _opponent_term_claims(folder: Path, seed: int) -> list[Claim]:
         }
     bracket = opponent_term_bracket()
     return [
-        Claim("opponent-term-approximation", statement, source, status, evidence),
         Claim(
-            "opponent-term-bracket",
-            "(n - 1) k min eps_hat < sum_j (n_j + 1) eps_hat_j <= (n - 1) k min eps_hat + "
-            "sum_j eps_hat_j, for eps_hat > 0",
-            source + ", made precise",
-            "proved" if bracket.holds else "open",
-            {"summary": bracket.summary, "steps": list(bracket.steps)},
+            id="opponent-term-approximation",
+            statement=statement,
+            source=source,
+            status=status,
+            evidence=evidence,
+        ),
+        Claim(
+            id="opponent-term-bracket",
+            statement="(n - 1) k min eps_hat < sum_j (n_j + 1) eps_hat_j <= (n - 1) k min eps_hat "
+            "+ sum_j eps_hat_j, for eps_hat > 0",
+            source=source + ", made precise",
+            status="proved" if bracket.holds else "open",
+            evidence={"summary": bracket.summary, "steps": list(bracket.steps)},
         ),
     ]
 
 
 def _manifest(seed: int, scale: float, seconds: float) -> dict[str, Any]:
-    packages = ("opponentwise", "numpy", "scipy", "sympy", "python-flint")
+    made_with = environment("opponentwise", "numpy", "scipy", "sympy", "python-flint")
     return {
         "command": f"python -m tabular audit --seed {seed} --scale {scale:g}",
         "seed": seed,
         "scale": scale,
         "seconds": round(seconds, 1),
         "finished": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "versions": {name: _version(name) for name in packages},
-        "git": _git_state(),
+        **made_with,
+        "git": git_state(),
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _git_state() -> str:
-    """The commit this code is at, with "+" if there are changes; empty outside a checkout."""
-    root = Path(__file__).parent.parent
-    try:
-        run = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return run.stdout.strip()

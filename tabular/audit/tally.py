@@ -1,13 +1,13 @@
-"""What an audit has seen of each bound: games, the worst ratio and where, and what to certify."""
+"""An audit's record of each bound: games, the worst ratio, counterexamples to certify."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from bounds.formula.bound import Bound
+from bounds.shared.numbers import Operand
 from tabular.cases.case import Case, case_at
 from tabular.cases.check import Check, Verdict
 
@@ -17,13 +17,16 @@ KEPT = 5
 
 @dataclass
 class Record:
-    """One bound's record. ``worst`` is the largest discrepancy / bound, ``where`` its stage."""
+    """One bound's record.
+
+    worst: the largest discrepancy / bound; worst_stage: the stage in which it was found.
+    """
 
     bound: Bound
     games: int = 0
     exact_games: int = 0
     worst: float = 0.0
-    where: str = ""
+    worst_stage: str = ""
     failed: int = 0
     counterexamples: list[tuple[float, Case]] = field(default_factory=list)
     ratios: dict[str, list[float]] = field(default_factory=dict)
@@ -62,10 +65,10 @@ class Tally:
             return
         top = int(np.nanargmax(ratio))
         if ratio[top] > record.worst:
-            record.worst, record.where = float(ratio[top]), stage
+            record.worst, record.worst_stage = float(ratio[top]), stage
         if refuted[top]:
             record.keep(float(ratio[top]), case_at(case, top) if case.is_batch else case)
 
 
-def _filled(tightness: Any) -> Any:
+def _filled(tightness: Operand) -> Operand:
     return np.nan if tightness is None else tightness

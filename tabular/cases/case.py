@@ -8,7 +8,7 @@ share γ, the action sets, the ego agent and the lengths are then checked in one
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from math import prod
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, in_range, whole
+from bounds.shared.numbers import Array, InputError, Operand, in_range, whole
 from tabular.games.arrays import (
     check_distribution,
     check_finite,
@@ -47,7 +47,7 @@ class Case:
     Raises ``InputError`` naming key, index and value of what is wrong.
     """
 
-    gamma: Any
+    gamma: Operand
     actions: tuple[int, ...]
     ego: int
     initial: Array
@@ -225,18 +225,37 @@ def case_at(batch: Case, index: int) -> Case:
         return tuple(None if a is None else a[index] for a in arrays)
 
     return Case(
-        batch.gamma,
-        batch.actions,
-        batch.ego,
-        batch.initial[index],
-        batch.transition[index],
-        batch.reward[index],
-        pick(batch.policies),
-        pick(batch.data_policies),
-        batch.model_transition[index],
-        pick(batch.opponent_models),
-        batch.branch_length,
-        batch.opponent_lengths,
+        gamma=batch.gamma,
+        actions=batch.actions,
+        ego=batch.ego,
+        initial=batch.initial[index],
+        transition=batch.transition[index],
+        reward=batch.reward[index],
+        policies=pick(batch.policies),
+        data_policies=pick(batch.data_policies),
+        model_transition=batch.model_transition[index],
+        opponent_models=pick(batch.opponent_models),
+        branch_length=batch.branch_length,
+        opponent_lengths=batch.opponent_lengths,
+    )
+
+
+def as_float(case: Case) -> Case:
+    """The same case in float64."""
+
+    def number(array: Array | None) -> Any:
+        return None if array is None else array.astype(float)
+
+    return replace(
+        case,
+        gamma=float(case.gamma),
+        initial=number(case.initial),
+        transition=number(case.transition),
+        model_transition=number(case.model_transition),
+        reward=number(case.reward),
+        policies=tuple(map(number, case.policies)),
+        data_policies=tuple(map(number, case.data_policies)),
+        opponent_models=tuple(map(number, case.opponent_models)),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from bounds.formula.bound import Bound
 from bounds.library.published import BOUNDS
+from bounds.shared.numbers import Operand
 from tabular.cases.case import Case
 from tabular.cases.errors import Errors, measure, profile
 from tabular.cases.returns import branched_return, model_return, real_return
@@ -36,11 +37,11 @@ class Verdict:
     """
 
     bound: Bound
-    value: Any
-    discrepancy: Any
+    value: Operand
+    discrepancy: Operand
     holds: Any
     refuted: Any
-    tightness: Any
+    tightness: Operand
     vacuous: Any
 
 
@@ -53,19 +54,19 @@ class Check:
 
     case: Case
     errors: Errors
-    real: Any
-    model: Any
-    branched: Any
+    real: Operand
+    model: Operand
+    branched: Operand
     verdicts: tuple[Verdict, ...]
     not_applicable: tuple[tuple[Bound, str], ...]
 
     @property
-    def model_discrepancy(self) -> Any:
+    def model_discrepancy(self) -> Operand:
         """η − η̂."""
         return self.real - self.model
 
     @property
-    def branched_discrepancy(self) -> Any:
+    def branched_discrepancy(self) -> Operand:
         """η − η_branch, or None."""
         return None if self.branched is None else self.real - self.branched
 
@@ -100,10 +101,18 @@ def check(case: Case, bounds: Sequence[Bound] = BOUNDS, *, max_horizon: int = MA
                 vacuous=value >= largest,
             )
         )
-    return Check(case, errors, real, model, branched, tuple(verdicts), tuple(left_out))
+    return Check(
+        case=case,
+        errors=errors,
+        real=real,
+        model=model,
+        branched=branched,
+        verdicts=tuple(verdicts),
+        not_applicable=tuple(left_out),
+    )
 
 
-def _slack(case: Case, r_max: Any, bound: Bound) -> Any:
+def _slack(case: Case, r_max: Operand, bound: Bound) -> Operand:
     """What a float discrepancy may exceed a valid bound by.
 
     If every distribution sums to 1 to within τ, one step of n policies and the dynamics is off by
@@ -127,7 +136,7 @@ def _inapplicable(bound: Bound, case: Case, errors: Errors) -> str:
     return ""
 
 
-def _ratio(gap: Any, value: Any) -> Any:
+def _ratio(gap: Operand, value: Operand) -> Operand:
     if np.ndim(gap) or np.ndim(value):
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(value > 0, gap / value, np.nan)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from bounds.shared.numbers import Operand
+from bounds.shared.text_table import aligned
 from tabular.cases.check import Check
+from tabular.cases.time_suprema import ExpectedError
 from tabular.games.number_text import short
 
 
@@ -12,10 +13,10 @@ def check_table(result: Check) -> str:
     """Errors, returns and one line a bound, in aligned columns."""
     errors, case = result.errors, result.case
 
-    def listed(values: tuple[Any, ...]) -> str:
+    def listed(values: tuple[Operand, ...]) -> str:
         return " ".join("-" if v is None else short(v) for v in values)
 
-    def expected(error: Any) -> str:
+    def expected(error: ExpectedError) -> str:
         tail = "" if error.horizon is None else f" (largest up to t = {error.horizon})"
         return short(error.value) + tail
 
@@ -47,9 +48,7 @@ def check_table(result: Check) -> str:
                 verdict + (", vacuous" if v.vacuous else ""),
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines.append("")
-    lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    lines += ["", aligned(rows)]
     for why in dict.fromkeys(why for _, why in result.not_applicable):
         names = [bound.name for bound, reason in result.not_applicable if reason == why]
         lines.append(f"left out, because {why}: {', '.join(dict.fromkeys(names))}")

@@ -8,12 +8,11 @@ not, as the paper defines them; expected model errors are maxima over time
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from bounds.formula.error_profile import ErrorProfile
-from bounds.shared.numbers import Array
+from bounds.shared.numbers import Array, Operand
 from tabular.cases.case import Case
 from tabular.cases.time_suprema import MAX_HORIZON, ExpectedError, expected_error
 from tabular.games.arrays import is_exact_array, is_sparse, zeros
@@ -31,14 +30,14 @@ class Errors:
     r_max: max |R|; span: max R − min R, of the ego agent.
     """
 
-    policy_shift: tuple[Any, ...]
-    opponent_model: tuple[Any, ...]
-    joint_policy_shift: Any
-    model_sup: Any
+    policy_shift: tuple[Operand, ...]
+    opponent_model: tuple[Operand, ...]
+    joint_policy_shift: Operand
+    model_sup: Operand
     data: ExpectedError
     current: ExpectedError
-    r_max: Any
-    span: Any
+    r_max: Operand
+    span: Operand
 
 
 def total_variation(p: Array, q: Array) -> Array:
@@ -69,7 +68,7 @@ def measure(case: Case, *, max_horizon: int = MAX_HORIZON) -> Errors:
         error = induced_reward(divergence, joint)
         return expected_error(case.initial, matrix, error, max_horizon=max_horizon)
 
-    def largest(array: Array, axes: int) -> Any:
+    def largest(array: Array, axes: int) -> Operand:
         value = array.reshape(*array.shape[: array.ndim - axes], -1).max(axis=-1)
         return value if np.ndim(value) else _item(value)
 
@@ -119,5 +118,5 @@ def profile(case: Case, errors: Errors, *, proved: bool = False) -> ErrorProfile
     )
 
 
-def _item(value: Any) -> Any:
+def _item(value: Operand) -> Operand:
     return float(value) if isinstance(value, np.floating | float) else value

@@ -16,7 +16,7 @@ import numpy as np
 from bounds.formula.symbols import About
 from bounds.shared.figures import curve, new_figure
 from bounds.shared.numbers import Array
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.cases.check import Check, check
 
 #: What is drawn where; too many curves hide one another.
@@ -36,25 +36,6 @@ SHOWN: dict[About, tuple[str, ...]] = {
         "coupling-data",
     ),
 }
-
-
-def as_float(case: Case) -> Case:
-    """The same case in float64."""
-
-    def number(array: Array | None) -> Any:
-        return None if array is None else array.astype(float)
-
-    return replace(
-        case,
-        gamma=float(case.gamma),
-        initial=number(case.initial),
-        transition=number(case.transition),
-        model_transition=number(case.model_transition),
-        reward=number(case.reward),
-        policies=tuple(map(number, case.policies)),
-        data_policies=tuple(map(number, case.data_policies)),
-        opponent_models=tuple(map(number, case.opponent_models)),
-    )
 
 
 def over_k(case: Case, lengths: Sequence[int], title: str) -> Any:

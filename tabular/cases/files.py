@@ -18,7 +18,6 @@ from typing import Any
 from bounds.shared.numbers import Array, InputError
 from tabular.cases.case import Case
 from tabular.games.arrays import is_sparse
-from tabular.games.game import check_actions
 from tabular.games.json_input import (
     FORMAT,
     REQUIRED,
@@ -26,6 +25,7 @@ from tabular.games.json_input import (
     check_keys,
     read_json,
     read_list,
+    read_sizes,
     read_text_at,
     read_whole,
     to_float,
@@ -46,14 +46,9 @@ def load_case(path: Path) -> Case:
 def parse_case(value: dict[str, Any]) -> Case:
     """The case that a JSON object describes; ``InputError`` naming key, index and value."""
     check_keys(value, REQUIRED)
-    actions = read_list("actions", value["actions"])
-    sizes = tuple(read_whole(f"actions[{j}]", x) for j, x in enumerate(actions))
-    check_actions(sizes)
+    sizes, s = read_sizes(value)
     n, joint = len(sizes), math.prod(sizes)
     ego = read_whole("ego", value["ego"], 0, n - 1)
-    s = len(read_list("initial", value["initial"]))
-    if s == 0:
-        raise InputError("initial: empty; give one probability a state")
     seen = Numbers()
 
     def policies(key: str, *, optional: bool = False) -> tuple[Any, ...]:

@@ -40,6 +40,16 @@ def simulate(
     """Estimate the "real", "model" or "branched" return of a single dense ``case``.
 
     radius = span/(1 − γ) · √(ln(2/(1 − confidence)) / (2 samples)), Hoeffding's inequality.
+
+    >>> from tabular.cases.case import case_of
+    >>> from tabular.cases.returns import real_return
+    >>> from tabular.games.catalogue import find
+    >>> from tabular.games.policy import uniform
+    >>> chicken = find("chicken").build()
+    >>> case = case_of(chicken, ego=0, policies=uniform(chicken))
+    >>> found = simulate(case, "real", np.random.default_rng(0), samples=1000)
+    >>> abs(found.mean - float(real_return(case))) <= found.radius
+    True
     """
     if which not in ("real", "model", "branched"):
         raise ValueError(f"{which}: not a return; real, model or branched")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, in_range
+from bounds.shared.numbers import Array, Operand, in_range
 from tabular.cases.case import Case, case_of
 from tabular.games.arrays import is_sparse
 from tabular.games.game import StochasticGame
@@ -50,7 +50,7 @@ def elsewhere(distribution: Array, rng: np.random.Generator) -> Array:
     return out
 
 
-def near_dense(truth: Array, error: Any, rng: np.random.Generator) -> Array:
+def near_dense(truth: Array, error: Operand, rng: np.random.Generator) -> Array:
     """(1 − error) truth + error · ``elsewhere``."""
     return mixed(truth, elsewhere(truth, rng), error)
 
@@ -70,9 +70,9 @@ def perturbed_case(
     rng: np.random.Generator,
     *,
     ego: int = 0,
-    model_error: Any = Fraction(1, 100),
-    policy_shift: Any = Fraction(1, 20),
-    opponent_error: Any = Fraction(1, 20),
+    model_error: Operand = Fraction(1, 100),
+    policy_shift: Operand = Fraction(1, 20),
+    opponent_error: Operand = Fraction(1, 20),
     branch_length: int | None = 5,
     opponent_lengths: Sequence[int | None] | None = None,
 ) -> Case:
@@ -90,7 +90,7 @@ def perturbed_case(
     exact = game.is_exact
     dynamics = near_sparse if is_sparse(game.transition) else near_dense
 
-    def size(error: Any) -> Any:
+    def size(error: Operand) -> Operand:
         return Fraction(error) if exact else float(error)
 
     policies = tuple(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bounds.shared.numbers import Array
+from bounds.shared.numbers import Array, Operand
 from tabular.cases.case import Case
 from tabular.games.arrays import (
     discounted_occupancy,
@@ -30,18 +30,26 @@ def state_values(case: Case, *, model: bool = False) -> Array:
     return discounted_value(matrix, induced_reward(case.reward, joint), case.gamma)
 
 
-def real_return(case: Case) -> Any:
+def real_return(case: Case) -> Operand:
     """η[πⁱ, π⁻ⁱ]: the real policies in the real dynamics T."""
     return dot(case.initial, state_values(case))
 
 
-def model_return(case: Case) -> Any:
+def model_return(case: Case) -> Operand:
     """η̂[πⁱ, π̂⁻ⁱ]: the ego agent among its opponent models, in T̂."""
     return dot(case.initial, state_values(case, model=True))
 
 
 def occupancy(case: Case) -> Array:
-    """Σ_{t≥0} γᵗ Pr(s_t = s), shape [s], of the real policies in T; it sums to 1/(1 − γ)."""
+    """Σ_{t≥0} γᵗ Pr(s_t = s), shape [s], of the real policies in T; it sums to 1/(1 − γ).
+
+    >>> from tabular.cases.case import case_of
+    >>> from tabular.games.catalogue import find
+    >>> from tabular.games.policy import uniform
+    >>> mdp = find("two-state-mdp").build()
+    >>> print(*occupancy(case_of(mdp, ego=0, policies=uniform(mdp))))
+    80/61 1140/61
+    """
     matrix = induced_transition(case.transition, case.joint)
     return discounted_occupancy(case.initial, matrix, case.gamma)
 
@@ -52,12 +60,23 @@ def state_marginals(initial: Array, transition: Any, joint: Array) -> Iterator[A
 
 
 def state_action_marginals(initial: Array, transition: Any, joint: Array) -> Iterator[Array]:
-    """Pr(s_t = s, a_t = a), shape [s, a], for t = 0, 1, 2, … without end."""
+    """Pr(s_t = s, a_t = a), shape [s, a], for t = 0, 1, 2, … without end.
+
+    >>> from itertools import islice
+    >>> from tabular.games.catalogue import find
+    >>> from tabular.games.policy import joint_policy, uniform
+    >>> mdp = find("two-state-mdp").build()
+    >>> law = state_action_marginals(mdp.initial, mdp.transition, joint_policy(uniform(mdp)))
+    >>> for table in islice(law, 2):
+    ...     print(*table.ravel())
+    1/2 1/2 0 0
+    1/8 1/8 3/8 3/8
+    """
     for states in state_marginals(initial, transition, joint):
         yield states[..., None] * joint
 
 
-def branched_return(case: Case) -> Any:
+def branched_return(case: Case) -> Operand:
     """η_branch: k-step branched rollouts, opponent-wise lengths as Algorithm 1 plays them.
 
     Before the branch point everyone follows π_D in T. Action number l after it comes from πⁱ, from

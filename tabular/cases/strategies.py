@@ -1,16 +1,19 @@
 """Hypothesis strategies for games, policies, cases and error profiles: property tests for users.
 
-    from hypothesis import given
-    from tabular.cases.strategies import cases
+>>> from hypothesis import given
+>>> from tabular.cases.returns import real_return
+>>> from tabular.cases.strategies import cases
+>>> @given(cases())
+... def test_a_return_is_at_most_the_largest_reward_for_ever(case):
+...     assert real_return(case) <= case.reward.max() / (1 - case.gamma)
+>>> test_a_return_is_at_most_the_largest_reward_for_ever()
 
-    @given(cases())
-    def test_my_bound(case): ...
-
-This module, and no other of the package, needs Hypothesis (``pip install hypothesis``). Everything
-shrinks towards one agent, one state, one action, γ = 0 and no errors. Corners are common: point
-masses, zeros, γ = 0, branch length 0, opponent-wise lengths 0 and k, models that equal the truth,
-lie near it, or have nothing to do with it. Exact numbers (the default) are Fractions with small
-denominators; float ones (``exact=False``) are normalised arbitrary floats.
+``games`` and ``profiles`` draw games and error profiles in the same way. This module, and no other
+of the package, needs Hypothesis (``pip install hypothesis``). Everything shrinks towards one agent,
+one state, one action, γ = 0 and no errors. Corners are common: point masses, zeros, γ = 0, branch
+length 0, opponent-wise lengths 0 and k, models that equal the truth, lie near it, or have nothing
+to do with it. Exact numbers (the default) are Fractions with small denominators; float ones
+(``exact=False``) are normalised arbitrary floats.
 """
 
 from __future__ import annotations
@@ -20,13 +23,12 @@ from fractions import Fraction
 from functools import cache
 from itertools import product
 from math import prod
-from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from bounds.formula.error_profile import ErrorProfile
-from bounds.shared.numbers import Array
+from bounds.shared.numbers import Array, Operand
 from tabular.cases.case import Case, case_of
 from tabular.games.arrays import exact_array
 from tabular.games.game import StochasticGame
@@ -47,13 +49,13 @@ _BRANCH_LENGTHS = (1, 0, 2, 3, 8)
 KINDS = ("equal", "near", "unrelated")
 
 
-def errors(*, exact: bool = True) -> Strategy[Any]:
+def errors(*, exact: bool = True) -> Strategy[Operand]:
     """A total variation distance: a number in [0, 1], often 0 and sometimes 1."""
     listed = st.sampled_from(_ERRORS)
     return listed if exact else listed.map(float) | st.floats(0, 1)
 
 
-def discounts(*, exact: bool = True) -> Strategy[Any]:
+def discounts(*, exact: bool = True) -> Strategy[Operand]:
     """γ: 0, 1/3, 1/2, 9/10, 19/20 or 99/100; as floats also anything between 0 and 0.99."""
     listed = st.sampled_from(_GAMMAS)
     return listed if exact else listed.map(float) | st.floats(0, 0.99)
@@ -80,7 +82,7 @@ def games(
     exact: bool = True,
     actions: Sequence[int] | None = None,
     n_states: int | None = None,
-    gamma: Any = None,
+    gamma: Operand = None,
 ) -> Strategy[StochasticGame]:
     """A game of 1 to 3 agents with unequal action sets and 1 to 4 states, or of the given size."""
     return _games(exact, actions, n_states, gamma)
@@ -88,21 +90,25 @@ def games(
 
 @st.composite
 def _games(
-    draw: st.DrawFn, exact: bool, actions: Sequence[int] | None, n_states: int | None, gamma: Any
+    draw: st.DrawFn,
+    exact: bool,
+    actions: Sequence[int] | None,
+    n_states: int | None,
+    gamma: Operand,
 ) -> StochasticGame:
     sizes = tuple(draw(_action_sets()) if actions is None else actions)
     s = draw(st.integers(1, MAX_STATES)) if n_states is None else n_states
     joint = prod(sizes)
     reward = st.sampled_from(_REWARDS)
-    numbers: Strategy[Any] = reward if exact else reward.map(float) | st.floats(-10, 10)
+    numbers: Strategy[Operand] = reward if exact else reward.map(float) | st.floats(-10, 10)
     drawn = list(draw(st.tuples(*[numbers] * (len(sizes) * s * joint))))
     rewards = exact_array(drawn) if exact else np.array(drawn)
     return StochasticGame(
-        sizes,
-        draw(tables((s, joint, s), exact=exact)),
-        rewards.reshape(len(sizes), s, joint),
-        draw(distributions(s, exact=exact)),
-        draw(discounts(exact=exact)) if gamma is None else gamma,
+        actions=sizes,
+        transition=draw(tables((s, joint, s), exact=exact)),
+        reward=rewards.reshape(len(sizes), s, joint),
+        initial=draw(distributions(s, exact=exact)),
+        gamma=draw(discounts(exact=exact)) if gamma is None else gamma,
     )
 
 
@@ -127,7 +133,7 @@ def perturbed(draw: st.DrawFn, truth: Array, kinds: Sequence[str] = KINDS) -> Ar
     other = draw(tables(truth.shape, exact=exact))
     if kind == "unrelated":
         return other
-    near: Strategy[Any] = st.sampled_from(_NEAR)
+    near: Strategy[Operand] = st.sampled_from(_NEAR)
     return mixed(truth, other, draw(near if exact else near.map(float) | st.floats(0, 0.25)))
 
 
@@ -136,7 +142,7 @@ def cases(
     exact: bool = True,
     actions: Sequence[int] | None = None,
     n_states: int | None = None,
-    gamma: Any = None,
+    gamma: Operand = None,
     branched: bool | None = None,
     exact_opponents: bool = False,
 ) -> Strategy[Case]:
@@ -198,7 +204,7 @@ def profiles(
     lengths = None
     if k is not None and n > 1 and draw(st.booleans()):
         lengths = draw(st.tuples(*[_lengths(k)] * (n - 1)))
-    one: Any = Fraction(1) if exact else 1.0
+    one: Operand = Fraction(1) if exact else 1.0
     r_max = one * draw(st.sampled_from((1, 0, 2, 10)))
     joint = draw(st.sampled_from((None, "least", "most")))
     most = one - prod((1 - e for e in shifts), start=one)

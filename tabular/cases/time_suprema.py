@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array
+from bounds.shared.numbers import Array, Operand
 from tabular.games.arrays import (
     apply,
     exact_array,
@@ -55,8 +55,8 @@ class ExpectedError:
     In a batch every field is an array, and horizon is an array with −1 for proved.
     """
 
-    value: Any
-    upper: Any
+    value: Operand
+    upper: Operand
     horizon: Any
     steps: int
     majorant: Array | None = None
@@ -74,7 +74,7 @@ def expected_error(
     exact = is_exact_array(error)
     zero = error.dtype.type(0) if not exact else 0 * error[0]
     if not np.any(error):
-        return ExpectedError(zero, zero, None, 0, 0 * error)
+        return ExpectedError(value=zero, upper=zero, horizon=None, steps=0, majorant=0 * error)
     value, distribution, ahead = zero, initial, error  # ahead = Pᵗ e
     seen: set[tuple[Any, ...]] = set()
     majorant_of = _majorants(matrix, exact)
@@ -88,14 +88,16 @@ def expected_error(
         upper = max(value, _total(initial, majorant))
         value = max(value, _total(distribution, error))
         if upper - value <= (0 if exact else FLOAT_GAP):
-            return ExpectedError(value, max(upper, value), None, t, majorant)
+            return ExpectedError(
+                value=value, upper=max(upper, value), horizon=None, steps=t, majorant=majorant
+            )
         if t == max_horizon or (exact and _bits(ahead) > MAX_BITS):
             break
         distribution, ahead = push(distribution, matrix), apply(matrix, ahead)
-    return ExpectedError(value, upper, t, t, majorant)
+    return ExpectedError(value=value, upper=upper, horizon=t, steps=t, majorant=majorant)
 
 
-def _total(distribution: Array, vector: Array) -> Any:
+def _total(distribution: Array, vector: Array) -> Operand:
     return (distribution * vector).sum()
 
 

@@ -20,9 +20,9 @@ import numpy as np
 from bounds.formula.bound import Bound
 from bounds.formula.expression import evaluate, names_in
 from bounds.formula.symbols import About, read
-from bounds.formula.tree import text, tree
+from bounds.formula.tree import Node, text, tree
 from bounds.shared.files import write_json
-from bounds.shared.numbers import Array, InputError
+from bounds.shared.numbers import Array, InputError, Operand
 from tabular import verify
 from tabular.cases.case import Case
 from tabular.cases.check import check
@@ -112,7 +112,7 @@ def _proof(error: ExpectedError) -> dict[str, Any]:
     }
 
 
-def _enclosed(node: Any, case: Case, errors: Errors, about: About) -> Any:
+def _enclosed(node: Node, case: Case, errors: Errors, about: About) -> Node:
     """The tree with what the checker needs to bound roots and logarithms, and whole powers only.
 
     ["sqrt", x] and ["log", x] get a lower and an upper value; xʸ for a y that is not whole becomes
@@ -122,7 +122,7 @@ def _enclosed(node: Any, case: Case, errors: Errors, about: About) -> Any:
         return node
     given = profile(case, errors, proved=True)
 
-    def value(part: Any) -> Any:
+    def value(part: Node) -> Operand:
         return evaluate(part, {name: read(name, given, about) for name in names_in(part)})
 
     operation, *parts = [node[0], *(_enclosed(part, case, errors, about) for part in node[1:])]
@@ -142,19 +142,19 @@ def _enclosed(node: Any, case: Case, errors: Errors, about: About) -> Any:
     return [operation, *parts]
 
 
-def _expanded(node: Any, case: Case) -> Any:
+def _expanded(node: Node, case: Case) -> Node:
     """The tree with names that the checker does not measure written out agent by agent."""
     if isinstance(node, list):
         return [node[0], *(_expanded(part, case) for part in node[1:])]
     if node in _MEASURED or not isinstance(node, str) or not node.isidentifier():
         return node
 
-    def product(names: list[str]) -> Any:
+    def product(names: list[str]) -> Node:
         survive = [["-", "1", name] for name in names]
         return reduce(lambda a, b: ["*", a, b], survive, one)
 
-    one: Any = "1"
-    zero: Any = "0"
+    one: Node = "1"
+    zero: Node = "0"
     hats = [f"eps_hat_{j}" for j in case.opponents]
     if node == "q":
         return product([f"eps_pi_{j}" for j in range(case.n)])

@@ -44,7 +44,7 @@ class Attack:
 def run_attack(command: Attack) -> int:
     """Run one parsed command; returns the exit code."""
     from bounds.library.published import BOUNDS, find
-    from tabular.search import attack as attack_run
+    from tabular.search import attack
     from tabular.search.ascent import Effort
     from tabular.search.attack_jobs import TARGETS, Settings
 
@@ -73,7 +73,7 @@ def run_attack(command: Attack) -> int:
     if command.workers is not None:
         whole("--workers", command.workers, 1)
     folder = command.out or Path("runs") / f"attack-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    code = attack_run.run_attack(
+    code = attack.run_attack(
         settings, folder, workers=command.workers, ray=command.ray, address=command.address
     )
     if command.plot:

@@ -188,11 +188,13 @@ def _case(command: CaseCommand) -> int:
 
 
 def _games(command: Games) -> int:
-    from tabular.games.catalogue import CATALOGUE
+    from bounds.shared.text_table import aligned
+    from tabular.games.catalogue import CATALOGUE, summary
 
-    rows = []
+    rows, lines = [], []
     for entry in CATALOGUE.values():
         game = entry.build()
+        lines.append((entry.name, summary(game), entry.source))
         rows.append(
             {
                 "name": entry.name,
@@ -208,9 +210,7 @@ def _games(command: Games) -> int:
     if command.json:
         print(json.dumps({"games": rows}, indent=2, ensure_ascii=False))
         return 0
-    for row in rows:
-        size = f"{row['agents']} agents, {row['states']} states, {row['actions']}"
-        print(f"{row['name']:<32} {size:<40} {row['source']}")
+    print(aligned(lines))
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import tyro
 
+from bounds.shared.text_table import aligned
 from tabular.games.number_text import number_text, short
 
 #: Exit codes: an equilibrium was found; iteration did not converge.
@@ -139,9 +140,8 @@ def table(solution: Any) -> str:
             for j in agents
         ]
         rows.append((str(s), *cells, short(solution.regret[s])))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [f"{name:<15} {text}" for name, text in head]
-    lines += ["", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)]
+    lines += ["", aligned(rows)]
     if len(solution.regret) > MAX_ROWS:
         lines.append(f"… and {len(solution.regret) - MAX_ROWS} states more; --json has them all")
     return "\n".join(lines)

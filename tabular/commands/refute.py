@@ -13,7 +13,8 @@ import tyro
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.tree import formula_text
-from bounds.shared.numbers import InputError, whole
+from bounds.shared.numbers import InputError, Operand, whole
+from bounds.shared.text_table import aligned
 from tabular.games.number_text import rational_text, short
 
 #: Exit codes of the three answers; 2 is for what is not a bound.
@@ -116,9 +117,11 @@ def run_refute(command: Refute) -> int:
         if path is not None:
             print(f"  {what}: {path}")
     print("\nbound and coupling bound as fractions of the trivial bound; at 1 it says nothing")
-    print(f"{'setting':<30} {'bound':>10} {'coupling':>10} {'ratio':>10}")
+    lines: list[tuple[str, ...]] = [("setting", "bound", "coupling", "ratio")]
     for row in rows:
-        print(f"{row.setting:<30} {row.value:>10.4g} {row.coupling:>10.4g} {row.looseness:>10.4g}")
+        numbers = (row.value, row.coupling, row.looseness)
+        lines.append((row.setting, *(f"{x:.4g}" for x in numbers)))
+    print(aligned(lines, numbers=1))
     if picture is not None:
         print(picture)
     return CODES[result.answer]
@@ -146,7 +149,7 @@ def _print_tightest(result: Any) -> None:
         )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Operand | list[Operand]) -> str:
     """A number, or a list of them, in few digits."""
     if isinstance(value, list):
         return f"({' '.join(map(_shown, value))})"
@@ -163,7 +166,7 @@ def _setting(profile: ErrorProfile | None) -> dict[str, Any] | None:
     if profile is None:
         return None
 
-    def listed(values: tuple[Any, ...]) -> list[str]:
+    def listed(values: tuple[Operand, ...]) -> list[str]:
         return [rational_text(x) for x in values]
 
     numbers = {"gamma": rational_text(profile.gamma)}

@@ -83,9 +83,9 @@ def one_equilibrium(payoffs: Array) -> Strategies:
 def logit_equilibria(payoffs: Array, rationality: list[float]) -> list[Strategies]:
     """Logit equilibria on the principal branch at each λ ≥ 0 of ``rationality``, in floats.
 
-    πʲ(aʲ) ∝ exp(λ uʲ(aʲ, π⁻ʲ)) for all agents, on the branch that starts from uniform play at
-    λ = 0 (McKelvey and Palfrey 1995). Where a symmetric game's branch forks, pygambit goes on along
-    one side. ``logit.residual`` says how well a profile solves the equations.
+    πʲ(aʲ) ∝ exp(λ uʲ(aʲ, π⁻ʲ)) for all agents, on the branch that starts from uniform play at λ = 0
+    (McKelvey and Palfrey 1995). Where a symmetric game's branch forks, pygambit goes on along one
+    side. ``tabular.equilibria.logit_stage.residual`` says how well a profile solves the equations.
     """
     if any(not 0 <= x < np.inf for x in rationality):
         raise InputError(f"rationality: {rationality}; give finite numbers of 0 or more")

@@ -38,10 +38,9 @@ from bounds.shared.progress import Progress
 from tabular.equilibria.exploitability import exploitability, stage_regrets
 from tabular.equilibria.nash_value_iteration import Solution
 from tabular.equilibria.selection import Selection
-from tabular.equilibria.shapley import as_float
 from tabular.equilibria.softmax import log_sum_exp, softmax
 from tabular.games.arrays import discounted_value, is_sparse
-from tabular.games.game import StochasticGame
+from tabular.games.game import StochasticGame, as_float
 from tabular.games.policy import Policies, joint_policy
 
 #: Largest number of equations, Σ_j |S| (|Aʲ| + 1): each correction solves a dense system of these.
@@ -93,7 +92,7 @@ def logit_values(game: StochasticGame, alpha: float, bar: Progress | None = None
         raise InputError(
             f"game: {game.n_states} states and {'x'.join(map(str, game.actions))} actions are "
             f"{equations} equations, more than {MAX_EQUATIONS}; use "
-            "tabular.soft_q.all_agents.at_once, which converges at high temperatures"
+            "tabular.soft_q.all_agents.simultaneous_iteration, which converges at high temperatures"
         )
     branch = _Branch(as_float(game))
     end, points, turned = branch.follow(1 / float(alpha), bar or Progress())
@@ -113,7 +112,15 @@ def described(
         for own, other in zip(policies, responses, strict=True)
     )
     status = "converged" if residual <= TOLERANCE else "limit"
-    return LogitValues(policies, values, alpha, residual, status, points, turned)
+    return LogitValues(
+        policies=policies,
+        soft_values=values,
+        alpha=alpha,
+        residual=residual,
+        status=status,
+        points=points,
+        turned=turned,
+    )
 
 
 def soft_values(game: StochasticGame, policies: Sequence[Array], alpha: float) -> Array:
@@ -153,7 +160,7 @@ def averaged(table: Array, policies: Sequence[Array], keep: Sequence[int]) -> Ar
 
 
 def as_solution(game: StochasticGame, found: LogitValues) -> Solution:
-    """The policies as ``nash_value_iteration`` describes its own: returns, regret, exploitability.
+    """The policies as ``nash_value_iteration.solve`` describes its own: returns, regret and so on.
 
     ``values`` are the returns without entropy; the selection is called "logit".
     """
@@ -161,17 +168,17 @@ def as_solution(game: StochasticGame, found: LogitValues) -> Solution:
     deviations = exploitability(floats, found.policies)
     regret = stage_regrets(floats, found.policies, deviations.values).max(axis=-1)
     return Solution(
-        found.policies,
-        deviations.values,
-        regret,
-        deviations,
-        Selection("logit"),
-        "logit-homotopy",
-        found.status,
-        0,
-        found.points,
-        found.residual,
-        None,
+        policies=found.policies,
+        values=deviations.values,
+        regret=regret,
+        deviations=deviations,
+        selection=Selection("logit"),
+        method="logit-homotopy",
+        status=found.status,
+        period=0,
+        iterations=found.points,
+        residual=found.residual,
+        error=None,
         exact=False,
     )
 

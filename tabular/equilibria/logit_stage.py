@@ -9,16 +9,15 @@ maximises uʲ + α entropy, and the entropy lies between 0 and log |Aʲ|.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError
+from bounds.shared.numbers import Array, InputError, Operand
 from tabular.equilibria.gambit import logit_equilibria
 from tabular.equilibria.stage_game import Strategies, deviation_payoffs
 
 
-def logit_responses(payoffs: Array, strategies: Sequence[Array], alpha: Any) -> Strategies:
+def logit_responses(payoffs: Array, strategies: Sequence[Array], alpha: Operand) -> Strategies:
     """Every agent's logit response to the others, floats of shape [..., aʲ].
 
     ``payoffs[..., agent, a⁰, a¹, …]``; ``alpha`` is a number, or an array that broadcasts over
@@ -37,8 +36,15 @@ def softmax(scores: Array) -> Array:
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
-def residual(payoffs: Array, strategies: Sequence[Array], alpha: Any) -> Any:
-    """max_j D_TV(πʲ ‖ logit response to π⁻ʲ), shape [...]; 0 at a logit equilibrium."""
+def residual(payoffs: Array, strategies: Sequence[Array], alpha: Operand) -> Operand:
+    """max_j D_TV(πʲ ‖ logit response to π⁻ʲ), shape [...]; 0 at a logit equilibrium.
+
+    >>> from tabular.equilibria.stage_game import stage_game
+    >>> stag_hunt = stage_game([[[4, 0], [3, 3]], [[4, 3], [0, 3]]])
+    >>> uniform = (np.array([0.5, 0.5]),) * 2
+    >>> round(float(residual(stag_hunt, uniform, alpha=1.0)), 4)
+    0.2311
+    """
     responses = logit_responses(payoffs, strategies, alpha)
     distances = [
         np.abs(own - response).sum(axis=-1) / 2

@@ -26,14 +26,13 @@ stochastic games can be irrational.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import comb
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError
+from bounds.shared.numbers import Array, InputError, Operand
 from bounds.shared.progress import Progress
 from tabular.equilibria.exploitability import (
     Exploitability,
@@ -44,10 +43,10 @@ from tabular.equilibria.exploitability import (
     stage_regrets,
 )
 from tabular.equilibria.selection import NoSuchEquilibriumError, Selection
-from tabular.equilibria.shapley import as_float, contraction_steps, is_zero_sum, value_iteration
+from tabular.equilibria.shapley import contraction_steps, is_zero_sum, value_iteration
 from tabular.equilibria.stage_equilibria import check_solvable, selected
 from tabular.games.arrays import is_exact_array
-from tabular.games.game import StochasticGame
+from tabular.games.game import StochasticGame, as_float
 from tabular.games.policy import Policies, uniform
 
 #: The change, as a part of the largest value, at which Nash value iteration has converged.
@@ -89,12 +88,12 @@ class Solution:
     status: str
     period: int
     iterations: int
-    residual: Any
-    error: Any
+    residual: Operand
+    error: Operand
     exact: bool
 
     @property
-    def exploitability(self) -> Any:
+    def exploitability(self) -> Operand:
         """The largest gain by deviating, over agents and states."""
         return self.deviations.exploitability
 
@@ -108,7 +107,7 @@ class _Found:
     status: str = "converged"
     period: int = 0
     iterations: int = 0
-    residual: Any = 0
+    residual: Operand = 0
 
 
 def solve(game: StochasticGame, selection: Selection, bar: Progress | None = None) -> Solution:
@@ -127,8 +126,8 @@ def solve(game: StochasticGame, selection: Selection, bar: Progress | None = Non
     if game.is_exact and _is_small(game):
         exact = _exact_policies(game, found.policies, selection)
         if exact is not None:
-            story = (found.method, "converged", 0, found.iterations, found.residual)
-            return _described(game, _Found(exact, *story), selection)
+            found = replace(found, policies=exact, status="converged", period=0)
+            return _described(game, found, selection)
     return _described(as_float(game), found, selection)
 
 
@@ -146,18 +145,18 @@ def _described(game: StochasticGame, found: _Found, selection: Selection) -> Sol
         # the value lies between what agent 0 is sure of and what agent 1 concedes
         error = np.maximum(deviations.gains[0], deviations.gains[1]).max()
     return Solution(
-        found.policies,
-        values,
-        regret,
-        deviations,
-        selection,
-        found.method,
-        found.status,
-        found.period,
-        found.iterations,
-        found.residual,
-        error,
-        game.is_exact,
+        policies=found.policies,
+        values=values,
+        regret=regret,
+        deviations=deviations,
+        selection=selection,
+        method=found.method,
+        status=found.status,
+        period=found.period,
+        iterations=found.iterations,
+        residual=found.residual,
+        error=error,
+        exact=game.is_exact,
     )
 
 
@@ -201,7 +200,14 @@ def _iterated(game: StochasticGame, selection: Selection, bar: Progress) -> _Fou
         if before < iterations:
             status, period = "cycle", iterations - before
             break
-    return _Found(policies, "nash-value-iteration", status, period, iterations, residual)
+    return _Found(
+        policies=policies,
+        method="nash-value-iteration",
+        status=status,
+        period=period,
+        iterations=iterations,
+        residual=residual,
+    )
 
 
 def _stage(

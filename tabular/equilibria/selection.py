@@ -1,4 +1,4 @@
-"""Which equilibrium of a stage game is meant: an explicit choice, and an error where it has none.
+"""Selections of one equilibrium of a stage game; an error where it has none of that kind.
 
 The choices, by the names that users give:
 

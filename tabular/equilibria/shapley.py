@@ -13,23 +13,22 @@ solved to within δ, then V_{k+1} of V_k satisfies
 which is the bound that is reported, with δ the largest gap between what the two players' strategies
 guarantee in the last step. Iteration stops when that bound is small, or cannot become smaller.
 
-Floats: the value of an exact zero-sum game may be irrational. ``nash_values`` looks for an exact
-equilibrium near the answer.
+Floats: the value of an exact zero-sum game may be irrational.
+``tabular.equilibria.nash_value_iteration`` looks for an exact equilibrium near the answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError
+from bounds.shared.numbers import Array, InputError, Operand
 from bounds.shared.progress import Progress
 from tabular.equilibria.exploitability import Exploitability, stage_payoffs
 from tabular.equilibria.zero_sum_stage import best_guarantee, solve_matrix
-from tabular.games.game import StochasticGame
+from tabular.games.game import StochasticGame, as_float
 from tabular.games.policy import Policies
 
 #: The error at which iteration stops, as a part of the largest possible value.
@@ -58,23 +57,7 @@ def is_zero_sum(game: StochasticGame) -> bool:
     return game.n == 2 and bool((game.reward[0] == -game.reward[1]).all())
 
 
-def as_float(game: StochasticGame) -> StochasticGame:
-    """The same game in float64."""
-    if not game.is_exact:
-        return game
-    return StochasticGame(
-        game.actions,
-        game.transition.astype(float),
-        game.reward.astype(float),
-        game.initial.astype(float),
-        float(game.gamma),
-        game.name,
-        game.source,
-        game.states,
-    )
-
-
-def contraction_steps(gamma: Any, tolerance: float) -> int:
+def contraction_steps(gamma: Operand, tolerance: float) -> int:
     """How many steps of a γ-contraction bring any error below ``tolerance`` of the first one."""
     if gamma == 0:
         return 1
@@ -90,7 +73,9 @@ def value_iteration(
     that are not zero-sum.
     """
     if not is_zero_sum(game):
-        raise InputError("reward: not zero-sum, or not of two agents; use nash_values.solve")
+        raise InputError(
+            "reward: not zero-sum, or not of two agents; use nash_value_iteration.solve"
+        )
     played = as_float(game)
     gamma = float(played.gamma)
     aim = tolerance * float(np.abs(played.reward).max()) / (1 - gamma)
@@ -110,7 +95,13 @@ def value_iteration(
     change = float(np.abs(last.guaranteed - values).max())
     gap = float((last.conceded - last.guaranteed).max())
     error = (gamma * change + max(gap, 0.0)) / (1 - gamma)
-    return ZeroSumSolution(last.guaranteed, (last.x, last.y), error, change, iterations + 1)
+    return ZeroSumSolution(
+        values=last.guaranteed,
+        policies=(last.x, last.y),
+        error=error,
+        residual=change,
+        iterations=iterations + 1,
+    )
 
 
 def value_interval(found: Exploitability) -> tuple[Array, Array]:
@@ -118,6 +109,14 @@ def value_interval(found: Exploitability) -> tuple[Array, Array]:
 
     Agent 0's policy earns at least −best[1] and agent 1's concedes at most best[0], so the value
     lies between; exactly, for exact games.
+
+    >>> from tabular.equilibria.exploitability import exploitability
+    >>> from tabular.games.catalogue import find
+    >>> from tabular.games.policy import uniform
+    >>> pennies = find("matching-pennies").build()
+    >>> low, high = value_interval(exploitability(pennies, uniform(pennies)))
+    >>> print(*low, *high)
+    0 0
     """
     return -found.best[1], found.best[0]
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array
+from bounds.shared.numbers import Array, Operand
 from tabular.games.arrays import is_exact_array, zeros
 
 
-def log_sum_exp(x: Array, alpha: Any) -> Array:
+def log_sum_exp(x: Array, alpha: Operand) -> Array:
     """L_α(x) = α log Σ exp(x/α) over the last axis, max for α = 0."""
     top = x.max(axis=-1)
     if alpha == 0:
@@ -19,7 +18,7 @@ def log_sum_exp(x: Array, alpha: Any) -> Array:
     return np.asarray(top + alpha * np.log(np.exp((x - top[..., None]) / alpha).sum(axis=-1)))
 
 
-def softmax(x: Array, alpha: Any) -> Array:
+def softmax(x: Array, alpha: Operand) -> Array:
     """exp(x/α)/Σ exp(x/α) over the last axis; for α = 0 the first of the best."""
     if alpha == 0:
         first = x.argmax(axis=-1)[..., None] == np.arange(x.shape[-1])

@@ -3,9 +3,9 @@
 - one agent: the actions with the largest payoff;
 - two: all extreme equilibria, exactly (``support_enumeration``);
 - more: all pure equilibria, exactly, then those isolated mixed ones that pygambit finds, in floats
-  (``gambit``, an optional extra); a degenerate game may have neither, and then the list holds the
-  one of ``gambit.one_equilibrium``. Where pure ones are enough for a selection (``first`` in
-  a game that has one, ``global-optimum``) pygambit is not asked.
+  (``tabular.equilibria.gambit``, an optional extra); a degenerate game may have neither, and then
+  the list holds the one of ``one_equilibrium`` there. Where pure ones are enough for a selection
+  (``first`` in a game that has one, ``global-optimum``) pygambit is not asked.
 
 Every function takes a batch of games ``payoffs[game, agent, a⁰, a¹, …]``.
 """
@@ -58,7 +58,7 @@ def all_equilibria(payoffs: Array) -> Equilibria:
 def selected(payoffs: Array, selection: Selection) -> Equilibria:
     """The selected equilibrium of each game, one row a game.
 
-    Raises ``selection.NoSuchEquilibriumError`` for a game without one.
+    Raises ``NoSuchEquilibriumError`` for a game without one.
     """
     n = payoffs.shape[1]
     if n <= 2:

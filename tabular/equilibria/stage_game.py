@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, is_exact, shown
+from bounds.shared.numbers import Array, InputError, Operand, is_exact, shown
 from tabular.games.arrays import check_finite, check_size, exact_array
 
 #: One array [..., aʲ] an agent.
@@ -33,6 +33,10 @@ def stage_game(payoffs: Any) -> Array:
 
     Exact if every number is an int or a Fraction, float64 otherwise. ``InputError`` where the table
     is ragged, has another number of action axes than of agents, or holds what is not a number.
+
+    >>> stag_hunt = stage_game([[[4, 0], [3, 3]], [[4, 3], [0, 3]]])
+    >>> stag_hunt.shape, stag_hunt[0, 0, 0]
+    ((2, 2, 2), Fraction(4, 1))
     """
     given = payoffs if isinstance(payoffs, np.ndarray) else _nested("payoffs", payoffs)
     if given.ndim == 0 or given.ndim - 1 != len(given) or 0 in given.shape:
@@ -91,19 +95,26 @@ def regrets(payoffs: Array, strategies: Sequence[Array]) -> Array:
     return np.asarray(np.stack(best, axis=-1) - at)
 
 
-def regret(payoffs: Array, strategies: Sequence[Array]) -> Any:
-    """The largest of ``regrets``, shape [...]: a number for a single game."""
+def regret(payoffs: Array, strategies: Sequence[Array]) -> Operand:
+    """The largest of ``regrets``, shape [...]: a number for a single game.
+
+    >>> from tabular.games.arrays import exact_array
+    >>> stag_hunt = stage_game([[[4, 0], [3, 3]], [[4, 3], [0, 3]]])
+    >>> stag, hare = exact_array([1, 0]), exact_array([0, 1])
+    >>> print(regret(stag_hunt, (stag, stag)), regret(stag_hunt, (stag, hare)))
+    0 3
+    """
     return regrets(payoffs, strategies).max(axis=-1)
 
 
-def is_global_optimum(payoffs: Array, strategies: Sequence[Array], slack: Any = 0) -> Any:
+def is_global_optimum(payoffs: Array, strategies: Sequence[Array], slack: Operand = 0) -> Any:
     """Whether every agent receives its highest payoff, up to ``slack``; shape [...]."""
     axes = tuple(range(-len(strategies), 0))
     best = payoffs.max(axis=axes)
     return (expected_payoffs(payoffs, strategies) >= best - np.asarray(slack)).all(axis=-1)
 
 
-def is_saddle(payoffs: Array, strategies: Sequence[Array], slack: Any = 0) -> Any:
+def is_saddle(payoffs: Array, strategies: Sequence[Array], slack: Operand = 0) -> Any:
     """Whether the profile is an equilibrium that no deviation of others hurts; shape [...].
 
     Both up to ``slack``, a number or an array [..., 1].
@@ -115,7 +126,7 @@ def is_saddle(payoffs: Array, strategies: Sequence[Array], slack: Any = 0) -> An
     return fine
 
 
-def _flat(slack: Any) -> Any:
+def _flat(slack: Operand) -> Operand:
     return slack[..., 0] if isinstance(slack, np.ndarray) else slack
 
 

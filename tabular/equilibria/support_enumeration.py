@@ -268,10 +268,10 @@ def _plan(rows: int, columns: int, k: int) -> _Plan:
             joined[b, p], turns[b, p] = larger[both], (-1) ** (k - both.index(j))
             bits[b, p] = 1 << j
     return _Plan(
-        supports,
-        (1 << supports).sum(axis=-1),
-        (1 << np.array(replies)).sum(axis=-1),
-        joined,
-        turns,
-        bits,
+        supports=supports,
+        support_bits=(1 << supports).sum(axis=-1),
+        reply_bits=(1 << np.array(replies)).sum(axis=-1),
+        joined=joined,
+        joined_turns=turns,
+        joined_bits=bits,
     )

@@ -109,7 +109,11 @@ def oldest_age(
     branch_length: int | None = None,
     opponent_lengths: Sequence[int] | None = None,
 ) -> int | None:
-    """L of the game of ages; None where nothing is ever used up (ε′_m = 0)."""
+    """L of the game of ages; None where nothing is ever used up (ε′_m = 0).
+
+    >>> oldest_age([Fraction(1, 2)], Fraction(1, 4))
+    1
+    """
     if model_error == 0:
         return None
     counts = _counting(opponent_model, branch_length, opponent_lengths)

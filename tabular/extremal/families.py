@@ -17,6 +17,7 @@ from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.operations import apply
 from bounds.formula.symbols import About, survival, total
 from bounds.library import coupling
+from bounds.shared.numbers import Operand
 from tabular.cases.case import Case
 from tabular.extremal.ages import ages
 from tabular.extremal.latch_and_lanes import lanes_with_exploration, latch
@@ -49,7 +50,7 @@ class Family:
     max_k: int
     small: Callable[[ErrorProfile], bool]
     measured: Callable[[ErrorProfile], ErrorProfile]
-    discrepancy: Callable[[ErrorProfile, About], Any]
+    discrepancy: Callable[[ErrorProfile, About], Operand]
     build: Callable[[ErrorProfile, About], Case]
 
 
@@ -106,7 +107,7 @@ def _ages_measured(setting: ErrorProfile) -> ErrorProfile:
     return setting.with_(model_data=error, model_current=error, model_sup=_certain(error > 0))
 
 
-def _certain(wrong: Any) -> Any:
+def _certain(wrong: Operand) -> Operand:
     """1 where ``wrong``, else 0."""
     return Fraction(wrong) if isinstance(wrong, bool) else wrong * 1.0
 
@@ -149,43 +150,43 @@ def _turns(setting: ErrorProfile, about: About) -> Case:
 
 FAMILIES = (
     Family(
-        "latch",
-        ("model", "branched"),
-        True,
-        MAX_K,
-        lambda setting: _joint_actions(setting, 1) <= MAX_JOINT,
-        _latch_measured,
-        lambda p, about: coupling.sup(p, branched=about == "branched"),
-        _latch,
+        name="latch",
+        about=("model", "branched"),
+        shifts=True,
+        max_k=MAX_K,
+        small=lambda setting: _joint_actions(setting, 1) <= MAX_JOINT,
+        measured=_latch_measured,
+        discrepancy=lambda p, about: coupling.sup(p, branched=about == "branched"),
+        build=_latch,
     ),
     Family(
-        "lanes with exploration",
-        ("model",),
-        True,
-        MAX_K,
-        _has_steps,
-        _lanes_measured,
-        lambda p, _: coupling.data(p),
-        _lanes,
+        name="lanes with exploration",
+        about=("model",),
+        shifts=True,
+        max_k=MAX_K,
+        small=_has_steps,
+        measured=_lanes_measured,
+        discrepancy=lambda p, _: coupling.data(p),
+        build=_lanes,
     ),
     Family(
-        "ages",
-        ("branched",),
-        False,
-        MAX_K,
-        _has_steps,
-        _ages_measured,
-        lambda p, _: coupling.expected(p, branched=True),
-        _ages,
+        name="ages",
+        about=("branched",),
+        shifts=False,
+        max_k=MAX_K,
+        small=_has_steps,
+        measured=_ages_measured,
+        discrepancy=lambda p, _: coupling.expected(p, branched=True),
+        build=_ages,
     ),
     Family(
-        "turns",
-        ("branched",),
-        True,
-        MAX_TURNS,
-        lambda setting: _has_steps(setting) and setting.k <= MAX_TURNS,
-        _turns_measured,
-        lambda p, _: coupling.expected(p, branched=True),
-        _turns,
+        name="turns",
+        about=("branched",),
+        shifts=True,
+        max_k=MAX_TURNS,
+        small=lambda setting: _has_steps(setting) and setting.k <= MAX_TURNS,
+        measured=_turns_measured,
+        discrepancy=lambda p, _: coupling.expected(p, branched=True),
+        build=_turns,
     ),
 )

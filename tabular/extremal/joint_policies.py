@@ -1,4 +1,4 @@
-"""What the joint policies' total variation adds to one ε per agent.
+"""Coupling bounds in the total variation of joint policies, and games that attain them.
 
 The coupling needs only the joint policies: with ε_J = max_s D_TV(π‖π_D) and ε̂_J = max_s D_TV(π‖π̂),
 q may be 1 − ε_J and c̄ may be 1 − ε̂_J. As max_j ε_j ≤ ε_J ≤ 1 − Π(1 − ε_j) for independent agents,
@@ -25,7 +25,7 @@ import numpy as np
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.symbols import survival
-from bounds.shared.numbers import Array, in_range
+from bounds.shared.numbers import Array, Operand, in_range
 from tabular.cases.case import Case
 from tabular.cases.errors import Errors, profile, total_variation
 from tabular.extremal.latch_and_lanes import latch
@@ -156,7 +156,7 @@ def joint_profile(case: Case, errors: Errors) -> ErrorProfile:
     the bounds' values are then the joint forms. For all nⱼ = k, and for sup and expected only.
     """
 
-    def largest(other: Array) -> Any:
+    def largest(other: Array) -> Operand:
         return total_variation(case.joint, other).max(axis=-1)
 
     return replace(

@@ -5,8 +5,8 @@ discrepancy equals the bound named in its docstring, for any number of agents. A
 agent. In every game the real return is r_hi/(1 − γ): reality never leaves what pays r_hi.
 
 They are worst cases: whoever states a bound in these errors can evaluate it here first.
-More of them: ``extremal_branched`` and ``extremal_shift`` (the branched expected form),
-``extremal_joint`` (joint policies).
+More of them: ``tabular.extremal.ages`` and ``tabular.extremal.turns`` (the branched expected form),
+``tabular.extremal.joint_policies``.
 """
 
 from __future__ import annotations

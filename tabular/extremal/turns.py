@@ -133,7 +133,7 @@ def _plan(
     start: State = (0, "n", k - 1)
     rules: dict[State, Fraction] = {}
     at_y = (error - c) / (1 - c) if error > c else Fraction(0)
-    plan = Plan(rules, at_y, first_poor, last, k)
+    plan = Plan(error=rules, at_y=at_y, first_poor=first_poor, last=last, k=k)
     mass = {start: Fraction(1)}
     for u in range(last + 1):
         active, filler = _leaving(mass, c, error, u, plan)

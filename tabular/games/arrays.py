@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from flint import fmpq, fmpq_mat
 
-from bounds.shared.numbers import Array, InputError, shown
+from bounds.shared.numbers import Array, InputError, Operand, shown
 
 #: How far the sum of a float distribution may be from 1.
 SUM_TOLERANCE = 1e-9
@@ -145,17 +145,17 @@ def pushes(distribution: Array, matrix: Any) -> Iterator[Array]:
         distribution = push(distribution, matrix)
 
 
-def discounted_value(matrix: Any, reward: Array, gamma: Any) -> Array:
+def discounted_value(matrix: Any, reward: Array, gamma: Operand) -> Array:
     """v = (I − γ matrix)⁻¹ reward, shape [..., s]: the solution of v = reward + γ matrix v."""
     return _solve_discounted(matrix, reward, gamma, transpose=False)
 
 
-def discounted_occupancy(distribution: Array, matrix: Any, gamma: Any) -> Array:
+def discounted_occupancy(distribution: Array, matrix: Any, gamma: Operand) -> Array:
     """x = distribution (I − γ matrix)⁻¹ = Σ_{t≥0} γᵗ distribution matrixᵗ, shape [..., s]."""
     return _solve_discounted(matrix, distribution, gamma, transpose=True)
 
 
-def _solve_discounted(matrix: Any, right: Array, gamma: Any, transpose: bool) -> Array:
+def _solve_discounted(matrix: Any, right: Array, gamma: Operand, transpose: bool) -> Array:
     if is_sparse(matrix):
         return _solve_sparse(matrix.T if transpose else matrix, right, float(gamma), transpose)
     if transpose:

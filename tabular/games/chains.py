@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array
+from bounds.shared.numbers import Array, Operand
 from tabular.games.arrays import (
     is_exact_array,
     is_sparse,
@@ -38,7 +38,7 @@ def induced_reward(reward: Array, joint: Array) -> Array:
     return np.asarray((joint * reward).sum(axis=-1))
 
 
-def dot(distribution: Array, vector: Array) -> Any:
+def dot(distribution: Array, vector: Array) -> Operand:
     """Σ_s distribution[s] vector[s] over the last axis; a scalar where there is no batch axis."""
     product = np.asarray((distribution * vector).sum(axis=-1), dtype=vector.dtype)
     return product if product.ndim else product.item()

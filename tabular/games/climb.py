@@ -15,7 +15,7 @@ nearer to its own landmark than the follower is. With own action x and the other
     W(y) = (3 − σ (4y³ − 3y)) / (2 (1 + (4y² − 1)²)),
     t(y) = y for the follower,    t(y) = y + e/(2 + e²), e = σ − 2y, for the leader,
 
-with σ = −1 for agent 0 and 1 for agent 1. W, what the other's place is worth, peaks at the two
+with σ = −1 for agent 0 and 1 for agent 1. W, what the other's action is worth, peaks at the two
 landmarks, at 2 and 1; as it does not depend on x, the best reply is t(y). Rewards lie in (−8, 2].
 
 States are 0 and 1 here, the paper's 1 and 2. The next state is the other one with probability
@@ -29,18 +29,14 @@ divided).
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, shown
+from bounds.shared.numbers import Array, InputError, Operand, shown
 from tabular.games.arrays import exact_array, zeros
+from tabular.games.entry import Entry
 from tabular.games.game import StochasticGame
 
-SOURCE = (
-    "Zhang et al. (2021), Model-based Multi-agent Policy Optimization with Adaptive Opponent-wise "
-    "Rollouts, IJCAI, figure 4 (the task; the reward is this catalogue's)"
-)
 LOW, HIGH = -1, 1
 LANDMARK = Fraction(1, 2)
 #: Each agent prefers the landmark at this times ``LANDMARK``; so does the state in which it leads.
@@ -57,25 +53,25 @@ def equilibrium(state: int) -> tuple[Fraction, Fraction]:
     return SIGNS[state] * LANDMARK, SIGNS[state] * LANDMARK
 
 
-def worth(agent: int, other: Any) -> Any:
-    """W: what the other agent's place is worth to ``agent``; it peaks at the landmarks."""
+def worth(agent: int, other: Operand) -> Operand:
+    """W: what the other agent's action is worth to ``agent``; it peaks at the landmarks."""
     tilt = SIGNS[agent] * (4 * other**3 - 3 * other)
     return (3 - tilt) / (2 * (1 + (4 * other**2 - 1) ** 2))
 
 
-def target(agent: int, state: Any, other: Any) -> Any:
+def target(agent: int, state: Operand, other: Operand) -> Operand:
     """t: the best reply of ``agent`` to the other agent's action; ``state`` is 0 or 1."""
     leads = state if agent == 1 else 1 - state
     gap = SIGNS[agent] - 2 * other
     return other + leads * gap / (2 + gap**2)
 
 
-def reward(agent: int, state: Any, own: Any, other: Any) -> Any:
+def reward(agent: int, state: Operand, own: Operand, other: Operand) -> Operand:
     """R of ``agent`` in ``state`` (0 or 1, or an array of these) for its action and the other's."""
     return worth(agent, other) - STEEPNESS * (own - target(agent, state, other)) ** 2
 
 
-def rewards(state: Any, a: Any, b: Any) -> tuple[Any, Any]:
+def rewards(state: Operand, a: Operand, b: Operand) -> tuple[Operand, Operand]:
     """R of both agents where agent 0 picks a and agent 1 picks b."""
     return reward(0, state, a, b), reward(1, state, b, a)
 
@@ -103,12 +99,22 @@ def climb(size: int = GRID_SIZE) -> StochasticGame:
         transition[s, :, s] = 1 - SWITCH
         transition[s, :, 1 - s] = SWITCH
     return StochasticGame(
-        (size, size),
-        transition,
-        np.stack([np.stack([tables[s][j] for s in range(2)]) for j in range(2)]),
-        exact_array([Fraction(1, 2), Fraction(1, 2)]),
-        GAMMA,
-        "climb",
-        SOURCE,
-        ("agent 0 leads", "agent 1 leads"),
+        actions=(size, size),
+        transition=transition,
+        reward=np.stack([np.stack([tables[s][j] for s in range(2)]) for j in range(2)]),
+        initial=exact_array([Fraction(1, 2), Fraction(1, 2)]),
+        gamma=GAMMA,
+        states=("agent 0 leads", "agent 1 leads"),
     )
+
+
+#: What the catalogue lists of this module.
+ENTRIES = (
+    Entry(
+        "climb",
+        "Climb on a grid: two landmarks, one equilibrium a state",
+        "Zhang et al. (2021), Model-based Multi-agent Policy Optimization with Adaptive "
+        "Opponent-wise Rollouts, IJCAI, figure 4 (the task; the reward is this catalogue's)",
+        climb,
+    ),
+)

@@ -3,7 +3,7 @@
 A game file needs ``format``, ``gamma``, ``actions``, ``initial``, ``transition`` and ``reward`` of
 all agents, [agent][s][a] ([s][a] will do for one agent). Every case file whose rewards are those of
 all agents is a game file too: what a game does not need (``ego``, policies, models, branch lengths)
-is not read. Numbers, exactness, limits and messages are those of ``casefile``.
+is not read. Numbers, exactness, limits and messages are those of ``tabular.cases.files``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from typing import Any
 
 from bounds.shared.numbers import InputError
 from tabular.games.arrays import check_size, is_sparse
-from tabular.games.game import StochasticGame, check_actions
+from tabular.games.game import StochasticGame
 from tabular.games.json_input import (
     FORMAT,
     Numbers,
     check_keys,
     read_json,
-    read_list,
+    read_sizes,
     read_text_at,
-    read_whole,
     to_float,
 )
 from tabular.games.number_text import number_text
@@ -38,13 +37,8 @@ def load_game(path: Path) -> StochasticGame:
 def parse_game(value: dict[str, Any]) -> StochasticGame:
     """The game that a JSON object describes; ``InputError`` naming key, index and value."""
     check_keys(value, REQUIRED)
-    actions = read_list("actions", value["actions"])
-    sizes = tuple(read_whole(f"actions[{j}]", x) for j, x in enumerate(actions))
-    check_actions(sizes)
+    sizes, s = read_sizes(value)
     n, joint = len(sizes), math.prod(sizes)
-    s = len(read_list("initial", value["initial"]))
-    if s == 0:
-        raise InputError("initial: empty; give one probability a state")
     seen = Numbers()
     gamma = seen.number("gamma", value["gamma"])
     initial = seen.array("initial", value["initial"], (s,))
@@ -59,13 +53,13 @@ def parse_game(value: dict[str, Any]) -> StochasticGame:
     reward = reward.reshape(n, s, joint)
     check_size("reward", reward)
     return StochasticGame(
-        sizes,
-        seen.settle("transition", transition),
-        reward,
-        seen.settle("initial", initial),
-        gamma if seen.exact else to_float("gamma", gamma),
-        read_text_at(value, "note"),
-        read_text_at(value, "source"),
+        actions=sizes,
+        transition=seen.settle("transition", transition),
+        reward=reward,
+        initial=seen.settle("initial", initial),
+        gamma=gamma if seen.exact else to_float("gamma", gamma),
+        name=read_text_at(value, "note"),
+        source=read_text_at(value, "source"),
     )
 
 
@@ -79,7 +73,15 @@ def _depth(given: Any) -> int:
 
 
 def game_json(game: StochasticGame) -> dict[str, Any]:
-    """The game as the JSON object of the format; exact numbers as strings, floats as numbers."""
+    """The game as the JSON object of the format; exact numbers as strings, floats as numbers.
+
+    >>> from tabular.games.catalogue import find
+    >>> value = game_json(find("matching-pennies").build())
+    >>> value["gamma"], value["reward"]
+    ('9/10', [[['1', '-1', '-1', '1']], [['-1', '1', '1', '-1']]])
+    >>> parse_game(value).name
+    'matching-pennies'
+    """
     if is_sparse(game.transition):
         raise InputError("transition: sparse; only dense games can be written as files")
 

@@ -9,7 +9,7 @@ Numbers are float64, or exact: an array of dtype object whose entries are ``frac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import prod
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, in_range
+from bounds.shared.numbers import Array, InputError, Operand, in_range
 from tabular.games.arrays import check_distribution, check_finite, is_exact_array, is_sparse
 
 
@@ -41,7 +41,7 @@ class StochasticGame:
     transition: Any
     reward: Array
     initial: Array
-    gamma: Any
+    gamma: Operand
     name: str = ""
     source: str = ""
     states: tuple[str, ...] = ()
@@ -104,20 +104,33 @@ def split_action(actions: Sequence[int], a: int) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(a, tuple(actions)))
 
 
+def as_float(game: StochasticGame) -> StochasticGame:
+    """The same game in float64."""
+    if not game.is_exact:
+        return game
+    return replace(
+        game,
+        transition=game.transition.astype(float),
+        reward=game.reward.astype(float),
+        initial=game.initial.astype(float),
+        gamma=float(game.gamma),
+    )
+
+
 def as_sparse(game: StochasticGame) -> StochasticGame:
-    """The same float game with its transition as a CSR matrix of shape [s·a, s_next]."""
+    """The same float game with its transition as a CSR matrix of shape [s·a, s_next].
+
+    For games of many states with few successors each: memory and time are those of the successors.
+
+    >>> from tabular.games.catalogue import find
+    >>> sparse = as_sparse(find("grid-game-1").build())
+    >>> sparse.transition.shape, int(sparse.transition.nnz)
+    ((928, 58), 928)
+    """
     if is_sparse(game.transition):
         return game
     from scipy import sparse
 
-    rows = game.transition.astype(float).reshape(-1, game.n_states)
-    return StochasticGame(
-        game.actions,
-        sparse.csr_array(rows),
-        game.reward.astype(float),
-        game.initial.astype(float),
-        float(game.gamma),
-        game.name,
-        game.source,
-        game.states,
-    )
+    floats = as_float(game)
+    rows = floats.transition.reshape(-1, game.n_states)
+    return replace(floats, transition=sparse.csr_array(rows))

@@ -10,16 +10,8 @@ import numpy as np
 
 from bounds.shared.numbers import Array
 from tabular.games.arrays import exact_array, zeros
+from tabular.games.entry import Entry
 from tabular.games.game import StochasticGame, joint_action
-
-SOURCES = {
-    "grid-game-1": "Hu and Wellman (2003), Nash Q-learning for general-sum stochastic games, "
-    "Journal of Machine Learning Research 4, the grid games of the experiments",
-    "grid-game-2": "Hu and Wellman (2003), Nash Q-learning for general-sum stochastic games, "
-    "Journal of Machine Learning Research 4, the grid games of the experiments",
-    "soccer": "Littman (1994), Markov games as a framework for multi-agent reinforcement learning, "
-    "ICML, the soccer experiment",
-}
 
 #: A cell an agent.
 Cells = tuple[int, int]
@@ -41,7 +33,7 @@ def grid_game_1() -> StochasticGame:
 
     57 joint positions and the end; see ``grid_game`` for the rules.
     """
-    return grid_game("grid-game-1", goals=GOALS["grid-game-1"], barriers=())
+    return grid_game(GOALS["grid-game-1"], ())
 
 
 def grid_game_2() -> StochasticGame:
@@ -49,10 +41,10 @@ def grid_game_2() -> StochasticGame:
 
     56 joint positions and the end; see ``grid_game`` for the rules.
     """
-    return grid_game("grid-game-2", goals=GOALS["grid-game-2"], barriers=STARTS)
+    return grid_game(GOALS["grid-game-2"], STARTS)
 
 
-def grid_game(name: str, goals: Cells, barriers: tuple[int, ...]) -> StochasticGame:
+def grid_game(goals: Cells, barriers: tuple[int, ...]) -> StochasticGame:
     """Two agents walk on a 3×3 grid at the same time, each to its own goal.
 
     Actions: left, right, down, up; a move off the grid stays. An up-move out of a cell of
@@ -82,7 +74,12 @@ def grid_game(name: str, goals: Cells, barriers: tuple[int, ...]) -> StochasticG
     initial = exact_array([int(cells == STARTS) for cells in places] + [0])
     names = (*(f"{x} {y}" for x, y in places), "end")
     return StochasticGame(
-        actions, transition, reward, initial, Fraction(99, 100), name, SOURCES[name], names
+        actions=actions,
+        transition=transition,
+        reward=reward,
+        initial=initial,
+        gamma=Fraction(99, 100),
+        states=names,
     )
 
 
@@ -178,14 +175,12 @@ def soccer() -> StochasticGame:
     initial = np.zeros(len(boards))
     initial[restarts] = 1 / len(restarts)
     return StochasticGame(
-        (len(SOCCER_STEPS),) * 2,
-        sparse.csr_array((weights, (rows, columns)), shape=shape),
-        np.stack([won, -won]),
-        initial,
-        0.9,
-        "soccer",
-        SOURCES["soccer"],
-        tuple(f"A {x} B {y} ball {'AB'[owner]}" for x, y, owner in boards),
+        actions=(len(SOCCER_STEPS),) * 2,
+        transition=sparse.csr_array((weights, (rows, columns)), shape=shape),
+        reward=np.stack([won, -won]),
+        initial=initial,
+        gamma=0.9,
+        states=tuple(f"A {x} B {y} ball {'AB'[owner]}" for x, y, owner in boards),
     )
 
 
@@ -211,3 +206,29 @@ def moved_player(board: Board, player: int, action: int) -> Board | None:
     if cell == board[other]:
         return board[0], board[1], other
     return (cell, board[1], board[2]) if player == 0 else (board[0], cell, board[2])
+
+
+#: What the catalogue lists of this module.
+ENTRIES = (
+    Entry(
+        "grid-game-1",
+        "Grid game 1: crossing paths",
+        "Hu and Wellman (2003), Nash Q-learning for general-sum stochastic games, Journal of "
+        "Machine Learning Research 4, the grid games of the experiments",
+        grid_game_1,
+    ),
+    Entry(
+        "grid-game-2",
+        "Grid game 2: one goal and two barriers",
+        "Hu and Wellman (2003), Nash Q-learning for general-sum stochastic games, Journal of "
+        "Machine Learning Research 4, the grid games of the experiments",
+        grid_game_2,
+    ),
+    Entry(
+        "soccer",
+        "Littman's soccer",
+        "Littman (1994), Markov games as a framework for multi-agent reinforcement learning, "
+        "ICML, the soccer experiment",
+        soccer,
+    ),
+)

@@ -18,6 +18,7 @@ import numpy as np
 
 from bounds.shared.files import read_text
 from bounds.shared.numbers import MAX_NUMBER_LENGTH, Array, InputError, parse_rational, shown, whole
+from tabular.games.game import check_actions
 
 
 class Unusable:
@@ -52,6 +53,17 @@ def read_text_at(value: dict[str, Any], key: str) -> str:
     if not isinstance(text, str):
         raise InputError(f"{key}: {kind(text)}; give text")
     return text
+
+
+def read_sizes(value: dict[str, Any]) -> tuple[tuple[int, ...], int]:
+    """The agents' numbers of actions and |S| of the object that describes a game or a case."""
+    actions = read_list("actions", value["actions"])
+    sizes = tuple(read_whole(f"actions[{j}]", x) for j, x in enumerate(actions))
+    check_actions(sizes)
+    states = len(read_list("initial", value["initial"]))
+    if states == 0:
+        raise InputError("initial: empty; give one probability a state")
+    return sizes, states
 
 
 class Numbers:

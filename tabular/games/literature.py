@@ -14,57 +14,26 @@ import numpy as np
 
 from bounds.shared.numbers import InputError, in_range, whole
 from tabular.games.arrays import exact_array, zeros
+from tabular.games.entry import Entry
 from tabular.games.game import StochasticGame
 
 GAMMA = Fraction(9, 10)
 
-SOURCES = {
-    "repeated-prisoners-dilemma": "Axelrod (1984), The Evolution of Cooperation, Basic Books, "
-    "chapter 1, figure 1",
-    "iterated-prisoners-dilemma": "Foerster, Chen, Al-Shedivat, Whiteson, Abbeel and Mordatch "
-    "(2018), Learning with Opponent-Learning Awareness, AAMAS, experimental setup",
-    "battle-of-the-sexes": "Luce and Raiffa (1957), Games and Decisions, Wiley, section 5.3",
-    "matching-pennies": "von Neumann and Morgenstern (1944), Theory of Games and Economic "
-    "Behavior, Princeton, section 14.7",
-    "rock-paper-scissors": "von Neumann and Morgenstern (1944), Theory of Games and Economic "
-    "Behavior, Princeton, section 14.7 (Stone, Paper, Scissors)",
-    "stag-hunt": "Skyrms (2004), The Stag Hunt and the Evolution of Social Structure, Cambridge, "
-    "chapter 1 (the story; the payoffs are this catalogue's)",
-    "chicken": "Aumann (1987), Correlated equilibrium as an expression of Bayesian rationality, "
-    "Econometrica 55(1), the example of correlated equilibrium",
-    "climbing": "Claus and Boutilier (1998), The dynamics of reinforcement learning in cooperative "
-    "multiagent systems, AAAI-98, the climbing game",
-    "penalty": "Claus and Boutilier (1998), The dynamics of reinforcement learning in cooperative "
-    "multiagent systems, AAAI-98, the penalty game",
-    "shapley": "Shapley (1964), Some topics in two-person games, Advances in Game Theory, "
-    "Annals of Mathematics Studies 52, the example where fictitious play cycles",
-    "three-player-matching-pennies": "Jordan (1993), Three problems in learning mixed-strategy "
-    "Nash equilibria, Games and Economic Behavior 5(3), the third problem",
-    "public-goods": "Isaac and Walker (1988), Group size effects in public goods provision: the "
-    "voluntary contributions mechanism, Quarterly Journal of Economics 103(1)",
-    "unequal-coordination": "this catalogue",
-    "two-state-mdp": "Puterman (1994), Markov Decision Processes, Wiley, section 3.1, figure 3.1.1",
-    "river-swim": "Strehl and Littman (2008), An analysis of model-based interval estimation for "
-    "Markov decision processes, Journal of Computer and System Sciences 74(8), the RiverSwim "
-    "experiment",
-}
 
-
-def repeated(
-    payoffs: Any, gamma: Fraction = GAMMA, *, name: str = "", source: str = ""
-) -> StochasticGame:
+def repeated(payoffs: Any, gamma: Fraction = GAMMA) -> StochasticGame:
     """The stage game ``payoffs``, shape [agent, a⁰, a¹, …], repeated for ever; exact."""
     table = exact_array(payoffs)
     actions = table.shape[1:]
     reward = table.reshape(len(table), 1, -1)
     transition = exact_array(np.ones((1, reward.shape[-1], 1), int))
     return StochasticGame(
-        actions, transition, reward, exact_array([1]), gamma, name, source, ("always",)
+        actions=actions,
+        transition=transition,
+        reward=reward,
+        initial=exact_array([1]),
+        gamma=gamma,
+        states=("always",),
     )
-
-
-def _named(name: str, payoffs: Any) -> StochasticGame:
-    return repeated(payoffs, name=name, source=SOURCES[name])
 
 
 def _symmetric(row: list[list[int]]) -> list[Any]:
@@ -84,32 +53,32 @@ def _zero_sum(row: list[list[int]]) -> list[Any]:
 
 def repeated_prisoners_dilemma() -> StochasticGame:
     """Actions: cooperate, defect. Temptation 5, reward 3, punishment 1, sucker 0."""
-    return _named("repeated-prisoners-dilemma", _symmetric([[3, 0], [5, 1]]))
+    return repeated(_symmetric([[3, 0], [5, 1]]))
 
 
 def battle_of_the_sexes() -> StochasticGame:
     """Both want to meet; agent 0 prefers action 0, agent 1 action 1."""
-    return _named("battle-of-the-sexes", [[[2, -1], [-1, 1]], [[1, -1], [-1, 2]]])
+    return repeated([[[2, -1], [-1, 1]], [[1, -1], [-1, 2]]])
 
 
 def matching_pennies() -> StochasticGame:
     """Agent 0 wins when the pennies match, agent 1 when they differ."""
-    return _named("matching-pennies", _zero_sum([[1, -1], [-1, 1]]))
+    return repeated(_zero_sum([[1, -1], [-1, 1]]))
 
 
 def rock_paper_scissors() -> StochasticGame:
     """Actions: rock, paper, scissors."""
-    return _named("rock-paper-scissors", _zero_sum([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]))
+    return repeated(_zero_sum([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]))
 
 
 def stag_hunt() -> StochasticGame:
     """Actions: stag, hare. A stag needs both hunters and is worth 4; a hare is worth 3."""
-    return _named("stag-hunt", _symmetric([[4, 0], [3, 3]]))
+    return repeated(_symmetric([[4, 0], [3, 3]]))
 
 
 def chicken() -> StochasticGame:
     """Actions: yield, dare."""
-    return _named("chicken", _symmetric([[6, 2], [7, 0]]))
+    return repeated(_symmetric([[6, 2], [7, 0]]))
 
 
 def climbing() -> StochasticGame:
@@ -117,7 +86,7 @@ def climbing() -> StochasticGame:
 
     Here agent 0 owns the rows; the publication's table may be read the other way.
     """
-    return _named("climbing", _common([[11, -30, 0], [-30, 7, 6], [0, 0, 5]]))
+    return repeated(_common([[11, -30, 0], [-30, 7, 6], [0, 0, 5]]))
 
 
 def penalty(k: int = -100) -> StochasticGame:
@@ -127,7 +96,7 @@ def penalty(k: int = -100) -> StochasticGame:
     """
     if k > 0:
         raise InputError(f"k: {k} is not a penalty; give a whole number of 0 or less")
-    return _named("penalty", _common([[10, 0, k], [0, 2, 0], [k, 0, 10]]))
+    return repeated(_common([[10, 0, k], [0, 2, 0], [k, 0, 10]]))
 
 
 def shapley() -> StochasticGame:
@@ -136,7 +105,7 @@ def shapley() -> StochasticGame:
     The publication gives a family of games; this is its usual representative, up to the order of
     the actions.
     """
-    return _named("shapley", [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[0, 1, 0], [0, 0, 1], [1, 0, 0]]])
+    return repeated([[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[0, 1, 0], [0, 0, 1], [1, 0, 0]]])
 
 
 def three_player_matching_pennies() -> StochasticGame:
@@ -144,7 +113,7 @@ def three_player_matching_pennies() -> StochasticGame:
     payoffs = np.empty((3, 2, 2, 2), int)
     for x, y, z in product(range(2), repeat=3):
         payoffs[:, x, y, z] = [1 if won else -1 for won in (x == y, y == z, z != x)]
-    return _named("three-player-matching-pennies", payoffs)
+    return repeated(payoffs)
 
 
 def public_goods(agents: int = 4, marginal_return: Fraction = Fraction(3, 4)) -> StochasticGame:
@@ -162,7 +131,7 @@ def public_goods(agents: int = 4, marginal_return: Fraction = Fraction(3, 4)) ->
         )
     contributions = np.indices((2,) * agents)
     shared = marginal_return * exact_array(contributions.sum(axis=0))
-    return _named("public-goods", 1 - exact_array(contributions) + shared)
+    return repeated(1 - exact_array(contributions) + shared)
 
 
 def iterated_prisoners_dilemma() -> StochasticGame:
@@ -174,16 +143,13 @@ def iterated_prisoners_dilemma() -> StochasticGame:
     transition = zeros((5, 4, 5), exact=True)
     for a in range(4):
         transition[:, a, 1 + a] = Fraction(1)
-    name = "iterated-prisoners-dilemma"
     return StochasticGame(
-        (2, 2),
-        transition,
-        np.repeat(stage, 5, axis=1),
-        exact_array([1, 0, 0, 0, 0]),
-        Fraction(24, 25),
-        name,
-        SOURCES[name],
-        ("start", "CC", "CD", "DC", "DD"),
+        actions=(2, 2),
+        transition=transition,
+        reward=np.repeat(stage, 5, axis=1),
+        initial=exact_array([1, 0, 0, 0, 0]),
+        gamma=Fraction(24, 25),
+        states=("start", "CC", "CD", "DC", "DD"),
     )
 
 
@@ -199,16 +165,13 @@ def unequal_coordination() -> StochasticGame:
     for s in range(2):
         transition[s, :, s] = 1 - change[s]
         transition[s, :, 1 - s] = change[s]
-    name = "unequal-coordination"
     return StochasticGame(
-        (2, 3),
-        transition,
-        np.stack([stages, stages]),
-        exact_array([1, 0]),
-        GAMMA,
-        name,
-        SOURCES[name],
-        ("first", "second"),
+        actions=(2, 3),
+        transition=transition,
+        reward=np.stack([stages, stages]),
+        initial=exact_array([1, 0]),
+        gamma=GAMMA,
+        states=("first", "second"),
     )
 
 
@@ -219,16 +182,13 @@ def two_state_mdp() -> StochasticGame:
     the book's discounted examples.
     """
     half = Fraction(1, 2)
-    name = "two-state-mdp"
     return StochasticGame(
-        (2,),
-        exact_array([[[half, half], [0, 1]], [[0, 1], [0, 1]]]),
-        exact_array([[[5, 10], [-1, -1]]]),
-        exact_array([1, 0]),
-        Fraction(19, 20),
-        name,
-        SOURCES[name],
-        ("s1", "s2"),
+        actions=(2,),
+        transition=exact_array([[[half, half], [0, 1]], [[0, 1], [0, 1]]]),
+        reward=exact_array([[[5, 10], [-1, -1]]]),
+        initial=exact_array([1, 0]),
+        gamma=Fraction(19, 20),
+        states=("s1", "s2"),
     )
 
 
@@ -249,14 +209,118 @@ def river_swim() -> StochasticGame:
     reward = zeros((1, 6, 2), exact=True)
     reward[0, 0, 0] = Fraction(5)
     reward[0, 5, 1] = 10000 * ahead
-    name = "river-swim"
     return StochasticGame(
-        (2,),
-        transition,
-        reward,
-        exact_array([0, Fraction(1, 2), Fraction(1, 2), 0, 0, 0]),
-        Fraction(19, 20),
-        name,
-        SOURCES[name],
-        tuple(f"s{s}" for s in range(6)),
+        actions=(2,),
+        transition=transition,
+        reward=reward,
+        initial=exact_array([0, Fraction(1, 2), Fraction(1, 2), 0, 0, 0]),
+        gamma=Fraction(19, 20),
+        states=tuple(f"s{s}" for s in range(6)),
     )
+
+
+#: What the catalogue lists of this module.
+ENTRIES = (
+    Entry(
+        "repeated-prisoners-dilemma",
+        "Repeated prisoner's dilemma",
+        "Axelrod (1984), The Evolution of Cooperation, Basic Books, chapter 1, figure 1",
+        repeated_prisoners_dilemma,
+    ),
+    Entry(
+        "iterated-prisoners-dilemma",
+        "Prisoner's dilemma that remembers the last joint action",
+        "Foerster, Chen, Al-Shedivat, Whiteson, Abbeel and Mordatch (2018), Learning with "
+        "Opponent-Learning Awareness, AAMAS, experimental setup",
+        iterated_prisoners_dilemma,
+    ),
+    Entry(
+        "battle-of-the-sexes",
+        "Battle of the sexes",
+        "Luce and Raiffa (1957), Games and Decisions, Wiley, section 5.3",
+        battle_of_the_sexes,
+    ),
+    Entry(
+        "matching-pennies",
+        "Matching pennies",
+        "von Neumann and Morgenstern (1944), Theory of Games and Economic Behavior, "
+        "Princeton, section 14.7",
+        matching_pennies,
+    ),
+    Entry(
+        "rock-paper-scissors",
+        "Rock, paper, scissors",
+        "von Neumann and Morgenstern (1944), Theory of Games and Economic Behavior, "
+        "Princeton, section 14.7 (Stone, Paper, Scissors)",
+        rock_paper_scissors,
+    ),
+    Entry(
+        "stag-hunt",
+        "Stag hunt",
+        "Skyrms (2004), The Stag Hunt and the Evolution of Social Structure, Cambridge, "
+        "chapter 1 (the story; the payoffs are this catalogue's)",
+        stag_hunt,
+    ),
+    Entry(
+        "chicken",
+        "Chicken",
+        "Aumann (1987), Correlated equilibrium as an expression of Bayesian rationality, "
+        "Econometrica 55(1), the example of correlated equilibrium",
+        chicken,
+    ),
+    Entry(
+        "climbing",
+        "Climbing game",
+        "Claus and Boutilier (1998), The dynamics of reinforcement learning in cooperative "
+        "multiagent systems, AAAI-98, the climbing game",
+        climbing,
+    ),
+    Entry(
+        "penalty",
+        "Penalty game",
+        "Claus and Boutilier (1998), The dynamics of reinforcement learning in cooperative "
+        "multiagent systems, AAAI-98, the penalty game",
+        penalty,
+    ),
+    Entry(
+        "shapley",
+        "Shapley's game",
+        "Shapley (1964), Some topics in two-person games, Advances in Game Theory, Annals of "
+        "Mathematics Studies 52, the example where fictitious play cycles",
+        shapley,
+    ),
+    Entry(
+        "three-player-matching-pennies",
+        "Jordan's three-player matching pennies",
+        "Jordan (1993), Three problems in learning mixed-strategy Nash equilibria, Games and "
+        "Economic Behavior 5(3), the third problem",
+        three_player_matching_pennies,
+    ),
+    Entry(
+        "public-goods",
+        "Public goods game with four agents",
+        "Isaac and Walker (1988), Group size effects in public goods provision: the voluntary "
+        "contributions mechanism, Quarterly Journal of Economics 103(1)",
+        public_goods,
+    ),
+    Entry(
+        "unequal-coordination",
+        "Coordination in two states with 2 and 3 actions",
+        "this catalogue",
+        unequal_coordination,
+    ),
+    Entry(
+        "two-state-mdp",
+        "Puterman's two-state decision process",
+        "Puterman (1994), Markov Decision Processes, Wiley, section 3.1, figure 3.1.1",
+        two_state_mdp,
+    ),
+    Entry(
+        "river-swim",
+        "RiverSwim",
+        "Strehl and Littman (2008), An analysis of model-based interval estimation for Markov "
+        "decision processes, Journal of Computer and System Sciences 74(8), the RiverSwim "
+        "experiment",
+        river_swim,
+    ),
+)

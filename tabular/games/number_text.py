@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 from flint import fmpz
 
-from bounds.shared.numbers import decimal_text
+from bounds.shared.numbers import Operand, decimal_text
 
 
 def rational_text(value: int | Fraction) -> str:
@@ -17,12 +16,12 @@ def rational_text(value: int | Fraction) -> str:
     return top if value.denominator == 1 else f"{top}/{fmpz(value.denominator)!s}"
 
 
-def number_text(value: Any) -> str | float:
+def number_text(value: Operand) -> str | float:
     """The JSON value of a number: a string if it is exact, else a float."""
     return rational_text(value) if isinstance(value, int | Fraction) else float(value)
 
 
-def short(value: Any, digits: int = 6) -> str:
+def short(value: Operand, digits: int = 6) -> str:
     """A number for people: short rationals as they are, everything else in ``digits`` digits."""
     if isinstance(value, int | Fraction):
         if value.denominator == 1 and abs(value) < 10**digits:

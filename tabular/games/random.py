@@ -18,17 +18,12 @@ import numpy as np
 
 from bounds.shared.numbers import Array, InputError, whole
 from tabular.games.arrays import exact_array, zeros
+from tabular.games.entry import Entry
 from tabular.games.game import StochasticGame, check_actions
 
 GAMMA = Fraction(9, 10)
 #: The common denominator of exact games.
 DENOMINATOR = 12
-
-SOURCES = {
-    "garnet": "Archibald, McKinnon and Thomas (1995), On the generation of Markov decision "
-    "processes, Journal of the Operational Research Society 46(3)",
-    "coordination": "this catalogue",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +79,7 @@ def garnet(
 ) -> StochasticGame:
     """One Garnet; ``garnet_arrays`` says how it is drawn."""
     drawn = garnet_arrays(actions, n_states, branching, rng, exact=exact, denominator=denominator)
-    return _game("garnet", actions, drawn, gamma, exact)
+    return _game(actions, drawn, gamma, exact)
 
 
 def sparse_garnet(
@@ -95,7 +90,12 @@ def sparse_garnet(
     *,
     gamma: float = 0.9,
 ) -> StochasticGame:
-    """One float Garnet with a sparse transition, drawn without ever making a dense one."""
+    """One float Garnet with a sparse transition, drawn without ever making a dense one.
+
+    >>> large = sparse_garnet((2, 3), 1000, 4, np.random.default_rng(0))
+    >>> large.transition.shape, int(large.transition.nnz)
+    ((6000, 1000), 24000)
+    """
     from scipy import sparse
 
     _check(actions, n_states, branching)
@@ -105,13 +105,13 @@ def sparse_garnet(
     weights = _parts(rows, branching, rng)
     starts = np.arange(0, rows * branching + 1, branching)
     return StochasticGame(
-        tuple(actions),
-        sparse.csr_array((weights.ravel(), successors.ravel(), starts), shape=(rows, n_states)),
-        _rewards((len(actions), n_states, size), rng, False, 1),
-        _dense_rows((), n_states, branching, rng, False, 1),
-        float(gamma),
-        "garnet",
-        SOURCES["garnet"],
+        actions=tuple(actions),
+        transition=sparse.csr_array(
+            (weights.ravel(), successors.ravel(), starts), shape=(rows, n_states)
+        ),
+        reward=_rewards((len(actions), n_states, size), rng, False, 1),
+        initial=_dense_rows((), n_states, branching, rng, False, 1),
+        gamma=float(gamma),
     )
 
 
@@ -155,7 +155,7 @@ def coordination(
         np.repeat(worth[state, case][None], n_agents, axis=0),
         _dense_rows((), n_states, branching, rng, exact, denominator),
     )
-    return _game("coordination", actions, drawn, gamma, exact)
+    return _game(actions, drawn, gamma, exact)
 
 
 def _check(actions: Sequence[int], n_states: int, branching: int) -> None:
@@ -165,17 +165,15 @@ def _check(actions: Sequence[int], n_states: int, branching: int) -> None:
 
 
 def _game(
-    name: str, actions: Sequence[int], drawn: GameArrays, gamma: Fraction | float, exact: bool
+    actions: Sequence[int], drawn: GameArrays, gamma: Fraction | float, exact: bool
 ) -> StochasticGame:
     return StochasticGame(
-        tuple(actions),
-        drawn.transition,
-        drawn.reward,
-        drawn.initial,
+        actions=tuple(actions),
+        transition=drawn.transition,
+        reward=drawn.reward,
+        initial=drawn.initial,
         # a Fraction times a float array would be an array of objects
-        gamma if exact else float(gamma),
-        name,
-        SOURCES[name],
+        gamma=gamma if exact else float(gamma),
     )
 
 
@@ -244,3 +242,36 @@ def _subsets(rows: int, population: int, size: int, rng: np.random.Generator) ->
         taken = (chosen[:, :i] == drawn[:, None]).any(axis=1)
         chosen[:, i] = np.where(taken, last, drawn)
     return np.sort(chosen, axis=1)
+
+
+#: Seeds of the two members of random families that have a name.
+GARNET_SEED = 1995
+COORDINATION_SEED = 2024
+
+
+def named_garnet() -> StochasticGame:
+    """The exact Garnet with 2 and 3 actions, 6 states and 3 successors, seed ``GARNET_SEED``."""
+    return garnet((2, 3), 6, 3, np.random.default_rng(GARNET_SEED), exact=True)
+
+
+def named_coordination() -> StochasticGame:
+    """The exact coordination game of 3 agents, 2 actions, 4 states, seed ``COORDINATION_SEED``."""
+    return coordination(3, 2, 4, np.random.default_rng(COORDINATION_SEED), exact=True)
+
+
+#: What the catalogue lists of this module.
+ENTRIES = (
+    Entry(
+        "garnet",
+        "A Garnet",
+        "Archibald, McKinnon and Thomas (1995), On the generation of Markov decision "
+        "processes, Journal of the Operational Research Society 46(3)",
+        named_garnet,
+    ),
+    Entry(
+        "coordination",
+        "A random coordination game with three agents",
+        "this catalogue",
+        named_coordination,
+    ),
+)

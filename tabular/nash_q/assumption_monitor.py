@@ -1,4 +1,4 @@
-"""What a Nash Q-learner's stage games were like: the convergence theorem's conditions, counted.
+"""Counts of how often the stage games met the conditions of Nash Q-learning's theorem.
 
 Hu and Wellman (2003) prove convergence under this assumption: *every* stage game met while learning
 has a global optimum, or *every* one has a saddle point, and that one is used for the update. Here
@@ -29,21 +29,21 @@ FLAGS = ("optimum", "optimum-used", "saddle", "saddle-used", "several", "none", 
 class Monitor:
     """Counts, over the course of learning in equal phases of episodes.
 
-    met: [phase, run], updates from a state that does not end the episode.
+    updates: [phase, run], those from a state that does not end the episode.
     counts: [phase, run, learner, flag], how many of these had each of ``FLAGS``.
     """
 
-    met: Array
+    updates: Array
     counts: Array
 
     def fractions(self) -> Array:
         """Share of the stage games with each flag, [phase, learner, flag], all runs together."""
-        met = np.maximum(self.met.sum(axis=1), 1)
+        met = np.maximum(self.updates.sum(axis=1), 1)
         return np.asarray(self.counts.sum(axis=1) / met[:, None, None])
 
     def assumption_held(self) -> Array:
         """Whether the theorem's assumption held throughout, [run, learner]."""
-        total, met = self.counts.sum(axis=0), self.met.sum(axis=0)[:, None]
+        total, met = self.counts.sum(axis=0), self.updates.sum(axis=0)[:, None]
         optima, saddles = (
             total[..., FLAGS.index(f"{kind}-used")] for kind in ("optimum", "saddle")
         )
@@ -55,7 +55,7 @@ class Monitor:
         It wants one kind of equilibrium throughout, so these are the games met less the larger of
         the two counts of uses.
         """
-        total, met = self.counts.sum(axis=0), self.met.sum(axis=0)[:, None]
+        total, met = self.counts.sum(axis=0), self.updates.sum(axis=0)[:, None]
         optima, saddles = (
             total[..., FLAGS.index(f"{kind}-used")] for kind in ("optimum", "saddle")
         )

@@ -1,10 +1,10 @@
 """Nash Q-learning on the discretised Climb at the paper's γ = 0.95, with three learning rates.
 
-Each state's stage game of the exact Q-values has one equilibrium, in which ``climb_proof`` shows
-that no other action survives strict dominance; the theorem's assumption is not met all the same
-(it is neither a global optimum nor a saddle point). What is measured is the largest distance of
-any learned Q-value from the exact one, against steps, and whether both greedy policies are the
-landmark in both states.
+Each state's stage game of the exact Q-values has one equilibrium, in which
+``tabular.audit.rows.climb_equilibrium`` shows that no other action survives strict dominance; the
+theorem's assumption is not met all the same (it is neither a global optimum nor a saddle point).
+What is measured is the largest distance of any learned Q-value from the exact one, against steps,
+and whether both greedy policies are the landmark in both states.
 
 Learning is by ``best:0``: the stage games met have other equilibria too as long as their entries
 are noisy, since away from the landmark the leader's best reply on the grid leads by 0.045 to 0.167

@@ -1,10 +1,10 @@
-"""Why a pair of trained Nash Q-learners ends where it does: do both mean the same equilibrium?
+"""Whether two trained Nash Q-learners select the same equilibrium, and what becomes of them.
 
 Each agent of a pair has tables of its own, for both agents, and plays *its* part of the equilibria
 that *its* learner selects from them. Three things are told apart, run by run:
 
-- ``own``: whether the equilibria in one learner's tables lead to a joint optimal path, had *both*
-  agents played their parts of these. If not, its values are to blame;
+- ``both_optimal``: whether the equilibria in one learner's tables lead to a joint optimal path, had
+  *both* agents played their parts of these. If not, its values are to blame;
 - ``agree``: whether both learners select the same profile in every state that the pair reaches from
   the start;
 - ``optimal``: whether the pair does end on a joint optimal path.
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from bounds.shared.numbers import Array
-from tabular.equilibria.shapley import as_float
+from tabular.games.game import as_float
 from tabular.nash_q.grid_games import greedy, optimal_payoffs, play, published_game, start
 from tabular.nash_q.learning import Learned
 
@@ -32,12 +32,12 @@ SAME = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Coordination:
-    """One entry a run, of a pair of learners; see the module. own: [agent, run].
+    """One entry a run, of a pair of learners; see the module. both_optimal: [agent, run].
 
     stuck: whether both lose for ever, by collisions: neither's return is above 0.
     """
 
-    own: Array
+    both_optimal: Array
     agree: Array
     optimal: Array
     stuck: Array
@@ -87,7 +87,7 @@ def summary(found: Coordination) -> dict[str, Any]:
 
     every = np.ones_like(found.agree)
     return {
-        "own_optimal": [share(own, every) for own in found.own],
+        "own_optimal": [share(own, every) for own in found.both_optimal],
         "agree": share(found.agree, every),
         "optimal_where_they_agree": share(found.optimal, found.agree),
         "optimal_where_they_do_not": share(found.optimal, ~found.agree),

@@ -20,7 +20,7 @@ stationary policies, and three questions are answered exactly as far as floats g
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -29,10 +29,9 @@ from bounds.shared.numbers import Array, InputError, shown
 from tabular.equilibria.exploitability import best_response, profile_values, stage_payoffs
 from tabular.equilibria.nash_value_iteration import Solution, solve
 from tabular.equilibria.selection import parse_selection
-from tabular.equilibria.shapley import as_float
 from tabular.equilibria.support_enumeration import support_enumeration
 from tabular.games.catalogue import find
-from tabular.games.game import StochasticGame, joint_action, split_action
+from tabular.games.game import StochasticGame, as_float, joint_action, split_action
 from tabular.games.grid import GOALS, RIGHT, moves_on_the_grid
 from tabular.games.policy import Policies
 from tabular.nash_q.learning import Learned, nash_q
@@ -63,19 +62,12 @@ def published_game(name: str) -> tuple[StochasticGame, Legal]:
         played = [x if legal[j][s, x] else int(legal[j][s].argmax()) for j, x in enumerate(own)]
         copies[s, a] = joint_action(game.actions, played)
     states = np.arange(game.n_states)[:, None]
-    return (
-        StochasticGame(
-            game.actions,
-            game.transition[states, copies],
-            game.reward[:, states, copies],
-            game.initial,
-            game.gamma,
-            game.name,
-            game.source,
-            game.states,
-        ),
-        legal,
+    published = replace(
+        game,
+        transition=game.transition[states, copies],
+        reward=game.reward[:, states, copies],
     )
+    return published, legal
 
 
 @lru_cache(maxsize=8)

@@ -9,18 +9,18 @@ where n counts the visits of (s, a), this one included, and NashQ^j(s′) is wha
 equilibrium of the stage game (Q⁰, Q¹)(s′) that the learner selects: 0 where the episode has ended.
 All Q start at 0.
 
-Which equilibrium is meant is in the learner's name (``nash_q_stage``). As both agents see the same
-rewards, agents with the same selection have the same tables; so a learner stands for either agent,
-except that ``best:0`` is the best expected Nash learner of agent 0 and ``best:1`` that of agent 1.
-``single`` is the comparison: single-agent Q-learning, agent j's values of its own actions alone,
-with 1/n over the visits of (s, aʲ).
+Which equilibrium is meant is in the learner's name (``tabular.nash_q.stage_equilibria``). As both
+agents see the same rewards, agents with the same selection have the same tables; so a learner
+stands for either agent, except that ``best:0`` is the best expected Nash learner of agent 0 and
+``best:1`` that of agent 1. ``single`` is the comparison: single-agent Q-learning, agent j's values
+of its own actions alone, with 1/n over the visits of (s, aʲ).
 
 Exploration: with probability ``exploration`` an agent plays a legal action at random, else its part
 of the equilibrium that learner ``acting[j]`` selects at s. 1 is the publication's offline training;
 then all learners can be trained on the same experience at once, and are.
 
-With the rate 1/n discounted values converge slowly where play goes on for ever (``nash_q_rates``,
-which has faster ones); in the grid games values need only travel a few steps.
+With the rate 1/n discounted values converge slowly where play goes on for ever (faster ones are
+in ``tabular.nash_q.learning_rates``); in the grid games values need only travel a few steps.
 
 Rewards are R(s, a), the mean over next states. An episode ends in a state that is absorbing and
 pays nothing, or after ``steps`` steps. Every run has random numbers of its own, so that it does not
@@ -123,19 +123,19 @@ def world(game: StochasticGame, legal: Legal | None = None) -> World:
     given = legal or tuple(np.ones((s, size), bool) for size in game.actions)
     allowed = _checked_legal(given, game)
     return World(
-        (game.actions[0], game.actions[1]),
-        float(game.gamma),
-        reward,
-        successors.reshape(s, joint, most),
-        cumulative.reshape(s, joint, most),
-        initial,
-        stays.all(axis=1) & (reward == 0).all(axis=(1, 2)),
-        allowed,
-        (
+        actions=(game.actions[0], game.actions[1]),
+        gamma=float(game.gamma),
+        reward=reward,
+        successors=successors.reshape(s, joint, most),
+        cumulative=cumulative.reshape(s, joint, most),
+        initial=initial,
+        final=stays.all(axis=1) & (reward == 0).all(axis=(1, 2)),
+        legal=allowed,
+        moves=(
             np.argsort(~allowed[0], axis=1, kind="stable"),
             np.argsort(~allowed[1], axis=1, kind="stable"),
         ),
-        (allowed[0].sum(axis=1), allowed[1].sum(axis=1)),
+        choices=(allowed[0].sum(axis=1), allowed[1].sum(axis=1)),
     )
 
 
@@ -165,7 +165,7 @@ def nash_q(
 ) -> Learned:
     """Train ``learners`` in ``runs`` independent runs of ``episodes`` episodes each.
 
-    rate: of the n-th visit, in the place of 1/n (``nash_q_rates``).
+    rate: of the n-th visit, in the place of 1/n (``tabular.nash_q.learning_rates``).
     """
     names = tuple(check_selection(name) for name in learners)
     whole("runs", runs, 1)
@@ -178,9 +178,10 @@ def nash_q(
     if not all(0 <= number < len(names) for number in acting):
         raise InputError(f"acting: {shown(acting)}; give two indices of the {len(names)} learners")
     tables = world(game, legal)
-    return _Training(tables, names, rng.spawn(runs), episodes, steps, rate, phases).run(
-        exploration, acting
+    training = _Training(
+        tables, names, rng.spawn(runs), episodes=episodes, steps=steps, rate=rate, phases=phases
     )
+    return training.run(exploration, acting)
 
 
 class _Training:
@@ -191,6 +192,7 @@ class _Training:
         tables: World,
         names: tuple[str, ...],
         streams: Sequence[np.random.Generator],
+        *,
         episodes: int,
         steps: int,
         rate: Rate,
@@ -234,12 +236,12 @@ class _Training:
             self.steps[active] += 1
         q = np.moveaxis(self.q, (3, 4), (0, 2))
         return Learned(
-            self.names,
-            q.reshape(*q.shape[:4], *self.world.actions),
-            (self.single[0], self.single[1]),
-            self.visits.reshape(*self.visits.shape[:2], *self.world.actions),
-            self.steps,
-            self.monitor,
+            learners=self.names,
+            tables=q.reshape(*q.shape[:4], *self.world.actions),
+            single=(self.single[0], self.single[1]),
+            visits=self.visits.reshape(*self.visits.shape[:2], *self.world.actions),
+            steps=self.steps,
+            monitor=self.monitor,
         )
 
     def _actions(
@@ -279,8 +281,8 @@ class _Training:
             which = np.repeat(np.arange(number), len(going))
             used = used_equilibria(payoffs, legal, self.names, which)
             future[going] = used.payoffs.reshape(number, -1, 2).swapaxes(0, 1)
-            phase = done[going] * len(self.monitor.met) // self.episodes
-            self.monitor.met[phase, runs[going]] += 1
+            phase = done[going] * len(self.monitor.updates) // self.episodes
+            self.monitor.updates[phase, runs[going]] += 1
             seen = flags(payoffs, legal, used).reshape(number, len(going), -1)
             self.monitor.counts[phase, runs[going]] += seen.swapaxes(0, 1)
         self.visits[runs, s, a] += 1

@@ -1,14 +1,14 @@
 """The grid games' learning experiment as published, and its record.
 
 100 runs of 5,000 episodes each with random moves; then every pair of learners plays greedily
-(``nash_q_grid``). Compared with Hu and Wellman (2003), from memory.
+(``tabular.nash_q.grid_games``). Compared with Hu and Wellman (2003), from memory.
 
 *Remembered with confidence*, and so here:
 
 - The equilibrium Q-values at the start. Grid game 1: 97.0 for both agents, 95.1 where both move
   into the middle. Grid game 2: 98 for one agent and 49 for the other on the two joint optimal
   paths; and a third, symmetric equilibrium that moves into the middle with probability 0.97, worth
-  about 49.4 to both (``nash_q_grid.third_equilibrium``: 0.9702 and 49.369). The others are exact
+  about 49.4 to both (``third_equilibrium``: 0.9702 and 49.369). The others are exact
   here: 970299/10000, 95.06, 9801/100, 9801/200.
 - That they move with 424 pairs of a state and a joint action in grid game 1.
 - What the abstract says. The stage games met violate the theorem's assumption in both games (here:
@@ -27,8 +27,8 @@ figure does. They depend on the order in which a solver lists the equilibria too
 here.
 
 *Pairs of best expected Nash learners* do worse here than one would expect, 48 % and 6 %, and
-``nash_q_coordination`` says why: not their values, but that each means another equilibrium. Had
-both agents followed one of the two learners, 97 or 89 % of the runs would have ended on a joint
+``tabular.nash_q.coordination`` says why: not their values, but that each means another equilibrium.
+Had both agents followed one of the two learners, 97 or 89 % of the runs would have ended on a joint
 optimal path in grid game 1, and 92 or 97 % in grid game 2. In grid game 1 all equilibria are worth
 97.03 to both, so noise decides which one of the ten pairs of paths a learner prefers; both prefer
 the same one in 28 % of the runs, which all succeed. In grid game 2 the best equilibria differ on
@@ -163,7 +163,7 @@ def _learner(name: str, learned: Learned, learner: str) -> dict[str, Any]:
         "start_mean": np.round(values.mean(axis=0), 2).tolist(),
         "start_deviation": np.round(values.std(axis=0), 2).tolist(),
         "assumption_held": float(learned.monitor.assumption_held()[:, number].mean()),
-        "stage_games": int(learned.monitor.met.sum()),
+        "stage_games": int(learned.monitor.updates.sum()),
         "conditions": {
             flag: np.round(phases[:, place], 4).tolist() for place, flag in enumerate(FLAGS)
         },

@@ -8,7 +8,7 @@ state some own actions may be missing (``legal``). What a learner uses is named 
   without its strictly dominated actions). A game with one equilibrium has no second; there
   ``second`` is that one;
 - ``best:J``: the best of the list for agent J, Hu and Wellman's best expected Nash; the first of
-  equal ones, up to the part ``selection.TIE`` of the largest payoff;
+  equal ones, up to the part ``TIE`` of the largest payoff;
 - any other name of ``selection``. ``global-optimum`` and ``saddle`` stop with an error at a stage
   game that has none.
 

@@ -27,72 +27,76 @@ TIMES = 3
 
 
 @dataclass(frozen=True)
-class Duel:
-    """A model-based run against a model-free one; ``at``, ``base_at``: (episode, mean) compared.
+class Comparison:
+    """A model-based run against a model-free baseline.
 
-    first, base_first: episode of the first mean of ``GOAL``, or None. higher: the difference of
-    the first two means in ``at`` and ``base_at``, Welch's interval.
+    first, baseline_first: episode of the first mean of ``GOAL``, or None. mean, baseline_means: the
+    (episode, mean) that are compared. difference_of_means: of the first two of these, with Welch's
+    interval.
     """
 
     run: GreedyRun
-    base: GreedyRun
+    baseline: GreedyRun
     first: int | None
-    base_first: int | None
-    at: tuple[int, Mean]
-    base_at: tuple[tuple[int, Mean], ...]
-    higher: Mean
+    baseline_first: int | None
+    mean: tuple[int, Mean]
+    baseline_means: tuple[tuple[int, Mean], ...]
+    difference_of_means: Mean
 
     @property
     def sooner(self) -> bool:
         """Whether the goal was reached in fewer episodes."""
         if self.first is None:
             return False
-        if self.base_first is None:
-            return self.first <= self.base.until
-        return self.first < self.base_first
+        if self.baseline_first is None:
+            return self.first <= self.baseline.last_evaluation
+        return self.first < self.baseline_first
 
     @property
     def above(self) -> bool:
         """Whether the interval lies above each of the baseline's."""
-        return all(self.at[1].low > mean.high for _, mean in self.base_at)
+        return all(self.mean[1].low > mean.high for _, mean in self.baseline_means)
 
     @property
     def below(self) -> bool:
         """Whether it lies below all of them."""
-        return all(self.at[1].high < mean.low for _, mean in self.base_at)
+        return all(self.mean[1].high < mean.low for _, mean in self.baseline_means)
 
     @property
-    def a_third(self) -> bool | None:
+    def within_a_third(self) -> bool | None:
         """Whether ``TIMES`` the episodes are no more than the baseline's; None: not known.
 
         A baseline that did not get to ``GOAL`` needs more than its run was long.
         """
         if self.first is None:
             # it needs more than its own run was long
-            known = self.base_first is not None and TIMES * self.run.until >= self.base_first
+            known = (
+                self.baseline_first is not None
+                and TIMES * self.run.last_evaluation >= self.baseline_first
+            )
             return False if known else None
-        if self.base_first is None:
-            return True if TIMES * self.first <= self.base.until else None
-        return TIMES * self.first <= self.base_first
+        if self.baseline_first is None:
+            return True if TIMES * self.first <= self.baseline.last_evaluation else None
+        return TIMES * self.first <= self.baseline_first
 
 
-def duel(run: GreedyRun, base: GreedyRun) -> Duel | None:
+def compare(run: GreedyRun, baseline: GreedyRun) -> Comparison | None:
     """The comparison; None where one of them was not evaluated by ``MOMENT``."""
-    mine, theirs = run.last_by(MOMENT), base.last_by(MOMENT)
+    mine, theirs = run.moment_by(MOMENT), baseline.moment_by(MOMENT)
     if mine is None or theirs is None:
         return None
-    later = base.first_from(int(run.episodes[mine]))
+    later = baseline.moment_from(int(run.episodes[mine]))
     compared = [theirs] if later is None or later <= theirs else [theirs, later]
 
     def at(record: GreedyRun, moment: int) -> tuple[int, Mean]:
         return int(record.episodes[moment]), over_seeds(record.returns[moment])
 
-    return Duel(
-        run,
-        base,
-        run.first(GOAL),
-        base.first(GOAL),
-        at(run, mine),
-        tuple(at(base, moment) for moment in compared),
-        difference(run.returns[mine], base.returns[theirs]),
+    return Comparison(
+        run=run,
+        baseline=baseline,
+        first=run.first(GOAL),
+        baseline_first=baseline.first(GOAL),
+        mean=at(run, mine),
+        baseline_means=tuple(at(baseline, moment) for moment in compared),
+        difference_of_means=difference(run.returns[mine], baseline.returns[theirs]),
     )

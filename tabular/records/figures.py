@@ -119,8 +119,8 @@ def lengths(records: Sequence[Record]) -> Any:
         top.minorticks_off()
         top.set_title(record.game, fontsize=9)
         order = np.argsort(_errors(record), axis=1, kind="stable")
-        for usage, style, mark in (("adaptive", "-", "o"), ("planned", "--", "s")):
-            share = np.take_along_axis(record.lengths(usage), order, 1) / record["k"][:, None]
+        for scheme, style, mark in (("adaptive", "-", "o"), ("planned", "--", "s")):
+            share = np.take_along_axis(record.lengths(scheme), order, 1) / record["k"][:, None]
             for place in range(record.opponents):
                 bottom.plot(
                     _episodes(record),
@@ -130,7 +130,7 @@ def lengths(records: Sequence[Record]) -> Any:
                     markevery=3,
                     markersize=4,
                     color=str(0.3 * place),
-                    label=f"{_PLACES[place]}, {_RULES[usage]}",
+                    label=f"{_PLACES[place]}, {_RULES[scheme]}",
                 )
         bottom.set(xlabel="episodes of training", ylim=(-0.05, 1.05))
     grid[0, 0].set_ylabel("steps k (mean)")

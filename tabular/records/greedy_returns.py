@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from bounds.shared.checkout import RECORDED
 from bounds.shared.numbers import Array, InputError
-from tabular.records.runs import normalised, read
+from tabular.records.interactions import EPISODE, normalised
+from tabular.records.runs import read
 from tabular.records.theory import read_object
 
-#: Where this project's own records are; they are no part of an installed package.
-FOLDER = Path(__file__).parents[2] / "notebooks" / "data" / "training"
+#: Where this project's own records are.
+FOLDER = RECORDED / "training"
 FILES = ("manifest.json", "summary.json", "metrics.csv")
 
 
@@ -49,24 +51,24 @@ class GreedyRun:
         return int(self.settings["updates"]), int(self.settings["update_every"])
 
     @property
-    def length(self) -> int:
+    def trained_episodes(self) -> int:
         """Episodes of each seed's run."""
         return int(self.summary["episodes"])
 
     @property
-    def until(self) -> int:
+    def last_evaluation(self) -> int:
         """Episode of the last evaluation."""
         return int(self.episodes[-1])
 
     @property
-    def every(self) -> int:
+    def evaluate_every(self) -> int:
         """Episodes between evaluations that were asked for."""
         return int(self.settings["evaluate_every"])
 
     @property
     def normalised(self) -> float:
         """Normalised agent interactions of the whole run, mean over seeds."""
-        return float(normalised(self.length, self.calls.mean(), self.agents))
+        return float(normalised(EPISODE * self.trained_episodes, self.calls.mean(), self.agents))
 
     def first(self, least: float) -> int | None:
         """The first evaluation, by its episode, whose mean over seeds is at least ``least``."""
@@ -76,12 +78,12 @@ class GreedyRun:
         """The same for each seed by itself."""
         return [_first(self.episodes, reached) for reached in (self.returns >= least).T]
 
-    def last_by(self, episode: int) -> int | None:
+    def moment_by(self, episode: int) -> int | None:
         """The moment of the last evaluation at or before ``episode``."""
         found = np.flatnonzero(self.episodes <= episode)
         return int(found[-1]) if found.size else None
 
-    def first_from(self, episode: int) -> int | None:
+    def moment_from(self, episode: int) -> int | None:
         """The moment of the first evaluation at or after ``episode``."""
         found = np.flatnonzero(self.episodes >= episode)
         return int(found[0]) if found.size else None
@@ -107,10 +109,18 @@ def recorded(name: str, folder: Path = FOLDER) -> GreedyRun | None:
     if any(key.startswith("calls/") for key in record.series):
         calls = record.of_agents("calls")[1][-1].sum(-1)
     agents = returns.shape[-1]
-    run = GreedyRun(name, record.manifest, summary, episodes, returns.mean(-1), calls, agents)
+    run = GreedyRun(
+        name=name,
+        manifest=record.manifest,
+        summary=summary,
+        episodes=episodes,
+        returns=returns.mean(-1),
+        calls=calls,
+        agents=agents,
+    )
     try:
         # what a row needs besides is there
-        _ = run.rounds, run.length, run.every, summary["finished"]
+        _ = run.rounds, run.trained_episodes, run.evaluate_every, summary["finished"]
         _ = run.settings["algorithm"], run.settings["learner"], run.manifest["versions"]["torch"]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(

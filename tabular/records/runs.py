@@ -20,11 +20,10 @@ import numpy as np
 
 from bounds.shared.files import read_text
 from bounds.shared.numbers import Array, InputError
+from tabular.records.interactions import EPISODE, normalised
 
 #: Largest files that are read, in bytes.
 MOST = 2**27
-#: Steps of an episode, by which the paper divides interactions.
-EPISODE = 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,20 +54,11 @@ class Record:
         episodes, values = self.of_agents(name)
         return episodes, values.mean(-1)
 
-    def first_at(self, name: str, least: float) -> dict[int, float]:
-        """For each seed the first recorded episode at which ``name``, the mean over agents, is
-        ``least`` or more; infinity where it never is.
-        """
-        episodes, values = self.over_agents(name)
-        reached = values >= least
-        first = np.where(reached.any(0), episodes[reached.argmax(0)].astype(float), np.inf)
-        return dict(zip(self.seeds, first.tolist(), strict=True))
-
     def interactions(self, episodes: Array) -> Array:
         """Normalised agent interactions after so many episodes, [moment], the mean over seeds.
 
-        (n · steps + calls of all agents)/n/25, where a run has 25 steps an episode; calls between
-        recorded moments are on a straight line. Without calls these are the episodes.
+        ``tabular.records.interactions``, of runs with 25 steps an episode; calls between recorded
+        moments are on a straight line. Without calls these are the episodes.
         """
         if not any(key.startswith("calls/") for key in self.series):
             return episodes.astype(float)
@@ -76,12 +66,7 @@ class Record:
         agents = calls.shape[-1]
         total = calls.sum(-1).mean(1)
         along = np.interp(episodes, [0, *moments], [0.0, *total])
-        return np.asarray(normalised(episodes, along, agents))
-
-
-def normalised(episodes: Any, calls: Any, agents: int) -> Any:
-    """Normalised agent interactions, (n · steps + calls)/n/25, of episodes of 25 steps."""
-    return episodes + calls / agents / EPISODE
+        return np.asarray(normalised(EPISODE * episodes, along, agents))
 
 
 def read(folder: Path) -> Record:

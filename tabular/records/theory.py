@@ -6,7 +6,7 @@ A folder holds ``manifest.json`` and ``NAME.csv`` for every game. Columns:
 - the fields of ``ErrorProfile``: gamma, r_max, span, k, policy_shift[0] (the ego agent's), …,
   opponent_model[0], …, joint_policy_shift, model_data, model_current, model_sup;
 - real, model: η and η̂; theorem1, coupling_data, coupling_expected, coupling_sup;
-- for every usage of ``tabular.records.theory_row``: n_NAME[0], …, discrepancy_NAME, coupling_NAME,
+- for every scheme of ``tabular.records.theory_row``: n_NAME[0], …, discrepancy_NAME, coupling_NAME,
   theorem2_NAME;
 - k_printed, k_coupling (empty: no limit is best), k_within (``bounds.planning.rollout_length``);
 - what the learner had: training_return of a step of the ego agent, mean over the epoch; estimate,
@@ -21,6 +21,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,13 @@ from typing import Any
 import numpy as np
 
 from bounds.formula.error_profile import ErrorProfile
+from bounds.shared.checkout import RECORDED
 from bounds.shared.files import read_text
 from bounds.shared.numbers import Array, InputError
-from tabular.records.theory_row import USAGES, Measured
+from tabular.records.theory_row import Measured
 
-#: Where this project's own record is; it is no part of an installed package.
-FOLDER = Path(__file__).parents[2] / "notebooks" / "data" / "theory"
+#: Where this project's own record is.
+FOLDER = RECORDED / "theory"
 #: Largest file that is read, in bytes.
 MAX_BYTES = 64 * 2**20
 #: Digits of a number, and how far it may be off by rounding to them.
@@ -66,17 +68,23 @@ class Record:
         return tuple(int(seed) for seed in np.unique(self["seed"]))
 
     @property
+    def schemes(self) -> tuple[str, ...]:
+        """The schemes that were compared, by the columns n_NAME[0]."""
+        heads = (re.fullmatch(r"n_(.+)\[0\]", name) for name in self.columns)
+        return tuple(head[1] for head in heads if head)
+
+    @property
     def opponents(self) -> int:
         """Opponents of an agent."""
         return sum(name.startswith("opponent_model[") for name in self.columns)
 
-    def lengths(self, usage: str) -> Array:
+    def lengths(self, scheme: str) -> Array:
         """nⱼ, [row, opponent]."""
-        return np.stack([self[f"n_{usage}[{j}]"] for j in range(self.opponents)], 1).astype(int)
+        return np.stack([self[f"n_{scheme}[{j}]"] for j in range(self.opponents)], 1).astype(int)
 
-    def calls(self, usage: str) -> Array:
+    def calls(self, scheme: str) -> Array:
         """Σ(k − nⱼ) a branch, [row]."""
-        return np.asarray((self["k"][:, None] - self.lengths(usage)).sum(axis=1))
+        return np.asarray((self["k"][:, None] - self.lengths(scheme)).sum(axis=1))
 
     def errors(self, row: int) -> ErrorProfile:
         """The recorded errors of one row."""
@@ -122,10 +130,10 @@ def row(
         line[name] = getattr(found, name)
     for name in ("coupling_data", "coupling_expected", "coupling_sup"):
         line[name] = getattr(found, name)
-    for name, usage in found.usages.items():
-        line |= _entries(f"n_{name}", usage.n)
+    for name, branch in found.branches.items():
+        line |= _entries(f"n_{name}", branch.n)
         for field in ("discrepancy", "coupling", "theorem2"):
-            line[f"{field}_{name}"] = getattr(usage, field)
+            line[f"{field}_{name}"] = getattr(branch, field)
     line |= {
         "k_printed": plan.k_printed,
         "k_coupling": "" if plan.k_coupling is None else plan.k_coupling,
@@ -151,8 +159,10 @@ def parse(game: str, text: str, where: str) -> Record:
         heads, body = lines[0], lines[1:]
         values = np.array([[float(x or "nan") for x in line] for line in body])
         record = Record(game, dict(zip(heads, values.T, strict=True)))
-        for usage in USAGES:
-            record.lengths(usage)
+        if not record.schemes:
+            raise KeyError("n_NAME[0]")
+        for scheme in record.schemes:
+            record.lengths(scheme)
     except (ValueError, IndexError, KeyError) as error:
         raise InputError(f"{where}: not a table of recorded training ({error!r})") from error
     return record

@@ -7,7 +7,6 @@ import numpy as np
 from bounds.library.published import find
 from bounds.shared.numbers import Array
 from tabular.records.theory import ROUNDING, Record
-from tabular.records.theory_row import USAGES
 
 
 def broken(record: Record) -> list[str]:
@@ -43,13 +42,13 @@ def broken(record: Record) -> list[str]:
         below(f"|real - model| <= {name}", gap, value)
         below(f"{name} <= trivial", value, trivial)
     below("coupling_data <= theorem 1", coupling["coupling_data"], first)
-    for usage in USAGES:
-        lengths = tuple(record.lengths(usage).T)
+    for scheme in record.schemes:
+        lengths = tuple(record.lengths(scheme).T)
         branched = at.with_(opponent_lengths=lengths)
         bound = find("coupling-expected", "branched").evaluate(branched)
         second = find("theorem2-opponent-wise").evaluate(branched) * scale
-        same(f"coupling_{usage}", record[f"coupling_{usage}"], bound)
-        same(f"theorem2_{usage}", record[f"theorem2_{usage}"], second)
-        below(f"discrepancy <= coupling, {usage}", record[f"discrepancy_{usage}"], bound)
-        below(f"coupling <= theorem 2, {usage}", bound, second)
+        same(f"coupling_{scheme}", record[f"coupling_{scheme}"], bound)
+        same(f"theorem2_{scheme}", record[f"theorem2_{scheme}"], second)
+        below(f"discrepancy <= coupling, {scheme}", record[f"discrepancy_{scheme}"], bound)
+        below(f"coupling <= theorem 2, {scheme}", bound, second)
     return found

@@ -6,31 +6,27 @@ planners choose. Discrepancies and bounds are of the un-normalised return from t
 sides of Theorems 1 and 2 are divided by 1 − γ, as only that reading is valid (what is printed is
 ``(1 − γ)`` times that).
 
-A usage says who plays an opponent at which step of a branch of k steps:
-
-- adaptive: nⱼ = ⌊k min ε_π̂ / ε_π̂ʲ⌋ (Section 5.1), from the exact errors;
-- all-models: nⱼ = k;  all-real: nⱼ = 0;
-- planned: the least ``coupling-sup`` for at most as many calls as adaptive makes.
+The schemes of ``bounds.planning.schemes`` are compared at the same k, on the exact errors;
+``planned`` may make as many calls as ``adaptive`` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bounds.formula.bound import Bound
 from bounds.formula.error_profile import ErrorProfile
 from bounds.library.published import find
-from bounds.planning.opponent_lengths import allocate, paper_rule
 from bounds.planning.rollout_length import Plan, plan
+from bounds.planning.schemes import SCHEMES, Known, adaptive
+from bounds.shared.numbers import Operand
 from tabular.cases.case import Case
 from tabular.cases.errors import measure, profile
 from tabular.cases.returns import branched_return, model_return, real_return
 
 
 @dataclass(frozen=True)
-class Usage:
+class Branch:
     """Branches with the opponents' lengths ``n``, opponents in order.
 
     calls: Σ(k − nⱼ) a branch. discrepancy: |η − η_branch|. coupling: ``coupling-expected``.
@@ -50,7 +46,7 @@ class Measured:
 
     errors: with k, without lengths. real, model: η and η̂. coupling_data, coupling_expected,
     coupling_sup: the coupling bounds of |η − η̂|. theorem1: its right-hand side over 1 − γ.
-    usages: by the names of ``USAGES``. plan: k* of both planners.
+    branches: by the names of ``COMPARED``. plan: k* of both planners.
     """
 
     errors: ErrorProfile
@@ -60,7 +56,7 @@ class Measured:
     coupling_expected: float
     coupling_sup: float
     theorem1: float
-    usages: dict[str, Usage]
+    branches: dict[str, Branch]
     plan: Plan
 
     @property
@@ -69,32 +65,8 @@ class Measured:
         return float(self.errors.span / (1 - self.errors.gamma))
 
 
-def adaptive(errors: ErrorProfile) -> tuple[int, ...]:
-    """The paper's rule, for the errors' own k."""
-    return paper_rule(errors.k, errors.opponent_model)
-
-
-def all_models(errors: ErrorProfile) -> tuple[int, ...]:
-    """Nobody is asked."""
-    return (errors.k,) * (errors.n - 1)
-
-
-def all_real(errors: ErrorProfile) -> tuple[int, ...]:
-    """Everybody is asked in every step."""
-    return (0,) * (errors.n - 1)
-
-
-def planned(errors: ErrorProfile) -> tuple[int, ...]:
-    """The best of the lengths that make no more calls than the paper's rule."""
-    return allocate(errors, sum(errors.k - n for n in adaptive(errors))).n
-
-
-USAGES: dict[str, Callable[[ErrorProfile], tuple[int, ...]]] = {
-    "adaptive": adaptive,
-    "all-models": all_models,
-    "all-real": all_real,
-    "planned": planned,
-}
+#: The schemes that need nothing but errors and a budget of calls; match rates are not exact.
+COMPARED = {name: scheme for name, scheme in SCHEMES.items() if not scheme.match_rates}
 
 
 def measured(case: Case, k: int) -> Measured:
@@ -106,33 +78,34 @@ def measured(case: Case, k: int) -> Measured:
     errors = profile(case, measure(case), proved=True)
     real = real_return(case)
 
-    def usage(n: tuple[int, ...]) -> Usage:
+    def branch(n: tuple[int, ...]) -> Branch:
         lengths: list[int | None] = list(n)
         lengths.insert(case.ego, None)
         branched = branched_return(replace(case, opponent_lengths=tuple(lengths)))
         at = errors.with_(opponent_lengths=n)
-        return Usage(
-            n,
-            sum(k - length for length in n),
-            abs(float(real - branched)),
-            unnormalised(find("coupling-expected", "branched"), at),
-            unnormalised(find("theorem2-opponent-wise"), at),
+        return Branch(
+            n=n,
+            calls=sum(k - length for length in n),
+            discrepancy=abs(float(real - branched)),
+            coupling=unnormalised(find("coupling-expected", "branched"), at),
+            theorem2=unnormalised(find("theorem2-opponent-wise"), at),
         )
 
+    known = Known(errors, calls=adaptive(Known(errors)).calls)
     return Measured(
-        errors,
-        float(real),
-        float(model_return(case)),
-        unnormalised(find("coupling-data"), errors),
-        unnormalised(find("coupling-expected", "model"), errors),
-        unnormalised(find("coupling-sup", "model"), errors),
-        unnormalised(find("theorem1-normalised"), errors),
-        {name: usage(choose(errors)) for name, choose in USAGES.items()},
-        plan(errors),
+        errors=errors,
+        real=float(real),
+        model=float(model_return(case)),
+        coupling_data=unnormalised(find("coupling-data"), errors),
+        coupling_expected=unnormalised(find("coupling-expected", "model"), errors),
+        coupling_sup=unnormalised(find("coupling-sup", "model"), errors),
+        theorem1=unnormalised(find("theorem1-normalised"), errors),
+        branches={name: branch(scheme.choose(known).n) for name, scheme in COMPARED.items()},
+        plan=plan(errors),
     )
 
 
 def unnormalised(bound: Bound, errors: ErrorProfile) -> float:
     """The right-hand side of ``bound`` for the un-normalised return."""
-    value: Any = bound.evaluate(errors)
+    value: Operand = bound.evaluate(errors)
     return float(value / (1 - errors.gamma) if bound.convention == "normalised" else value)

@@ -26,12 +26,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from bounds.formula.bound import Bound
-from bounds.shared.numbers import Array, InputError
+from bounds.shared.numbers import Array, InputError, Operand
 from tabular.cases.case import Case
 from tabular.games.policy import joint_policy, replaced
 from tabular.search.ascent_bounds import Measured, Tensor, expected_kind, value
@@ -118,7 +117,7 @@ def _ascend(
         usable = (value >= SMALLEST_VALUE * largest / 2) & (error >= least)
         return np.asarray((gap / value.clamp(min=1e-300) * usable).detach().numpy())
 
-    def shortfall(x: Tensor, floor: Any) -> Tensor:
+    def shortfall(x: Tensor, floor: Operand) -> Tensor:
         return torch.relu(torch.log(torch.as_tensor(floor)) - torch.log(x + 1e-9 * floor))
 
     genes = {

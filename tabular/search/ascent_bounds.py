@@ -14,7 +14,7 @@ from typing import Any
 
 from bounds.formula.bound import Bound
 from bounds.formula.symbols import read, survival
-from bounds.shared.numbers import InputError
+from bounds.shared.numbers import InputError, Operand
 
 #: A float64 torch tensor; the first axis is the restart.
 Tensor = Any
@@ -51,7 +51,7 @@ class Measured:
         """Number of agents."""
         return len(self.policy_shift)
 
-    def require(self, field: str, needed_by: str) -> Any:
+    def require(self, field: str, needed_by: str) -> Operand:
         """The value of ``field``; all are known."""
         return getattr(self, field)
 

@@ -36,15 +36,22 @@ class World:
 def start(shape: Shape, restarts: int, rng: np.random.Generator) -> dict[str, Array]:
     """The first logits; ``decode`` says what each is. The last axis is what a softmax runs over."""
     s, a = shape.n_states, shape.joint_actions
-    sizes = {"initial": (s,), "T": (s, a, s), "T_mask": (s, a, s), "T_else": (s, a, s)}
+    dynamics = (s, a, s)
+    # name, shape and mean: the masks start low, so that models are near the truth
+    logits: list[tuple[str, tuple[int, ...], int]] = [
+        ("initial", (s,), 0),
+        ("T", dynamics, 0),
+        ("T_mask", dynamics, -2),
+        ("T_else", dynamics, 0),
+    ]
     for j, own in enumerate(shape.actions):
-        for name in ("pi", "data_mask", "data_else", "hat_mask", "hat_else"):
-            sizes[f"{name}{j}"] = (s, own)
+        kinds = (("pi", 0), ("data_mask", -2), ("data_else", 0), ("hat_mask", -2), ("hat_else", 0))
+        logits += [(f"{kind}{j}", (s, own), mean) for kind, mean in kinds]
     sharp = rng.choice(SHARPNESS, size=restarts)
     genes = {}
-    for name, size in sizes.items():
+    for name, size, mean in logits:
         scale = sharp.reshape(restarts, *[1] * len(size))
-        genes[name] = scale * rng.normal(size=(restarts, *size)) - 2 * ("mask" in name)
+        genes[name] = scale * rng.normal(size=(restarts, *size)) + mean
     genes["reward"] = rng.normal(0, 2, size=(restarts, s, a))
     return genes
 

@@ -12,7 +12,6 @@ import json
 import logging
 import multiprocessing
 import os
-import platform
 import socket
 import sys
 import threading
@@ -21,7 +20,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,8 @@ from bounds.library.published import find
 from bounds.shared.files import read_text, write_json
 from bounds.shared.numbers import InputError
 from bounds.shared.progress import progress
+from bounds.shared.text_table import aligned
+from bounds.shared.versions import environment
 from tabular.cases.files import parse_case
 from tabular.certificates.write import certify
 from tabular.games.json_input import MAX_BYTES
@@ -92,10 +92,7 @@ def _prepare(folder: Path, settings: Settings) -> None:
         manifest = {
             "command": "python -m tabular attack",
             "settings": settings.as_json(),
-            "python": platform.python_version(),
-            "platform": f"{platform.system()} {platform.machine()}",
-            "versions": {name: _version(name) for name in ("opponentwise", "numpy", "torch")},
-        }
+        } | environment("opponentwise", "numpy", "torch")
         write_json(path, manifest)
         return
     before, now = _json(path).get("settings"), settings.as_json()
@@ -106,13 +103,6 @@ def _prepare(folder: Path, settings: Settings) -> None:
             raise InputError(
                 f"--out: {folder} holds an attack with other {name}; give the same, or a new folder"
             )
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -272,8 +262,15 @@ def best_rows(results: Sequence[dict[str, Any]]) -> list[Row]:
         return -1.0 if result["ratio"] is None else float(result["ratio"])
 
     return [
-        Row(*key, len(group), min(group, key=ratio)["ratio"], max(group, key=ratio))
-        for key, group in groups.items()
+        Row(
+            bound=bound,
+            about=about,
+            cap=cap,
+            jobs=len(group),
+            least=min(group, key=ratio)["ratio"],
+            best=max(group, key=ratio),
+        )
+        for (bound, about, cap), group in groups.items()
     ]
 
 
@@ -295,8 +292,7 @@ def text_table(rows: Sequence[Row]) -> str:
                 f"{row.jobs} jobs: " + ("-" if row.least is None else f"{row.least:.6f}"),
             )
         )
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return aligned(lines)
 
 
 def _ratio_text(result: dict[str, Any]) -> str:

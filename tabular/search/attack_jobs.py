@@ -49,8 +49,20 @@ SHAPES = (
     Shape(5, (2, 2), _F(19, 20), 2),
     Shape(5, (1,), _F(9, 10), 4),
     Shape(5, (1,), _F(1, 2), 2),
-    Shape(3, (2, 2, 2), _F(9, 10), 3, (None, 1, 3)),
-    Shape(4, (2, 2, 2), _F(1, 2), 2, (None, 0, 1)),
+    Shape(
+        n_states=3,
+        actions=(2, 2, 2),
+        gamma=_F(9, 10),
+        branch_length=3,
+        opponent_lengths=(None, 1, 3),
+    ),
+    Shape(
+        n_states=4,
+        actions=(2, 2, 2),
+        gamma=_F(1, 2),
+        branch_length=2,
+        opponent_lengths=(None, 0, 1),
+    ),
     Shape(4, (2, 2), _F(9, 10), 0),
 )
 #: Denominators of the rounding. Small ones make near-deterministic games deterministic.
@@ -111,7 +123,16 @@ class Settings:
             if shape.opponent_lengths or "sum_n_eps_hat" not in find(name, about).symbols
         ]
         return [
-            Job(i, name, about, cap, shape, self.seed, self.effort, self.least * cap)
+            Job(
+                number=i,
+                bound=name,
+                about=about,
+                cap=cap,
+                shape=shape,
+                seed=self.seed,
+                effort=self.effort,
+                least=self.least * cap,
+            )
             for i, (name, about, cap, shape) in enumerate(parts)
         ]
 

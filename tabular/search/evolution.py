@@ -47,12 +47,12 @@ class Shape:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """The best float case of a search: its ratio discrepancy / bound, and how many were tried."""
+class SearchResult:
+    """The best float case of a search: its ratio discrepancy / bound, and how many were games."""
 
     case: Case
     ratio: float
-    tried: int
+    games: int
 
 
 Genes = dict[str, Array]
@@ -66,23 +66,23 @@ def evolve(
     population: int = 1000,
     generations: int = 30,
     exact_opponents: bool = False,
-) -> Found:
+) -> SearchResult:
     """The largest discrepancy / bound that ``generations`` rounds of selection find."""
     genes = _random_genes(shape, population, rng)
-    best: Found | None = None
+    best: SearchResult | None = None
     for generation in range(generations):
         batch = _decode(genes, shape, exact_opponents)
         score = _score(batch, bound)
         order = np.argsort(-score)
         top = int(order[0])
         if best is None or score[top] > best.ratio:
-            best = Found(case_at(batch, top), float(score[top]), 0)
+            best = SearchResult(case_at(batch, top), float(score[top]), 0)
         if generation < generations - 1:
             parents = order[rng.integers(0, max(2, population // 10), size=population)]
             parents[0] = top
             genes = _mutated({name: g[parents] for name, g in genes.items()}, rng)
     assert best is not None
-    return Found(best.case, best.ratio, population * generations)
+    return SearchResult(best.case, best.ratio, population * generations)
 
 
 def _score(batch: Case, bound: Bound) -> Array:

@@ -1,4 +1,4 @@
-"""Is a bound valid? It must not be below what the attaining games reach, anywhere in its box.
+"""The refuter: a bound is valid, refuted by an exact game, or undecided.
 
 The box is all n ≥ 1, k ≥ 0, 0 ≤ γ < 1, 0 ≤ ε ≤ 1. Three answers:
 
@@ -15,7 +15,7 @@ The box is all n ≥ 1, k ≥ 0, 0 ≤ γ < 1, 0 ≤ ε ≤ 1. Three answers:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -107,30 +107,62 @@ def refute(bound: Bound, seed: int = 0, bar: Progress | None = None) -> Result:
     Raises ``InputError`` where the bound has no real value somewhere in the box.
     """
     if bound.value is not None:
-        how = ("it is a coupling bound itself; its derivation is in bounds.library.coupling",)
-        return Result(bound, "valid", how, None, None, 0, ())
+        return Result(
+            bound=bound,
+            answer="valid",
+            how=("it is a coupling bound itself; its derivation is in bounds.library.coupling",),
+            certificate=None,
+            tightest=None,
+            settings=0,
+            looseness=(),
+        )
     rng = np.random.default_rng([seed, 9])
     jobs = [(family, box) for family in FAMILIES for box in _boxes(bound, family)]
     hunted = [
         _hunt(bound, family, box, rng)
         for family, box in (bar or Progress()).over(jobs, "worst cases")
     ]
-    settings = len(jobs) * (DRAWN + CLIMBERS * ROUNDS)
     ratios = np.concatenate([h.drawn for h in hunted])
     loose = 1 / ratios[(ratios > 0) & np.isfinite(ratios)]
-    spread = tuple(np.quantile(loose, [0, 0.25, 0.5, 0.75, 1]).tolist()) if loose.size else ()
-    tightest = _tightest(hunted)
+    settings = len(jobs) * (DRAWN + CLIMBERS * ROUNDS)
+    undecided = Result(
+        bound=bound,
+        answer="undecided",
+        how=(
+            f"not below the attaining games at {settings:,} settings, and no proof that it never "
+            "is",
+        ),
+        certificate=None,
+        tightest=_tightest(hunted),
+        settings=settings,
+        looseness=tuple(np.quantile(loose, [0, 0.25, 0.5, 0.75, 1]).tolist()) if loose.size else (),
+    )
     for setting, family in _counterexamples(bound, hunted):
         case = family.build(setting, bound.about)
         certificate = _certified(bound, case)
         if certificate is not None:
-            worst = Tightest(_ratio(certificate), family.name, setting, case)
-            how = (f"an exact game ({family.name}) breaks it; the independent checker accepts it",)
-            return Result(bound, "refuted", how, certificate, worst, settings, spread)
+            return _refuted(undecided, certificate, family.name, setting, case)
     proof = dominates(bound)
     if proof.holds:
-        return Result(bound, "valid", proof.steps, None, tightest, settings, spread)
-    return _bred(bound, rng, tightest, settings, spread)
+        return replace(undecided, answer="valid", how=proof.steps)
+    return _bred(undecided, rng)
+
+
+def _refuted(
+    result: Result,
+    certificate: dict[str, Any],
+    family: str,
+    setting: ErrorProfile | None,
+    case: Case,
+) -> Result:
+    """``result`` once an exact case of ``family`` breaks the bound."""
+    return replace(
+        result,
+        answer="refuted",
+        how=(f"an exact game ({family}) breaks it; the independent checker accepts it",),
+        certificate=certificate,
+        tightest=Tightest(_ratio(certificate), family, setting, case),
+    )
 
 
 def _ratio(certificate: dict[str, Any]) -> float:
@@ -157,7 +189,7 @@ def _hunt(bound: Bound, family: Family, box: Box, rng: np.random.Generator) -> _
         better = ratios > best
         rows, best = np.where(better[:, None], trial, rows), np.where(better, ratios, best)
     order = np.argsort(-best)
-    return _Hunted(family, box, rows[order], best[order], first)
+    return _Hunted(family=family, box=box, rows=rows[order], ratios=best[order], drawn=first)
 
 
 def _ratios(bound: Bound, family: Family, box: Box, rows: Array) -> Array:
@@ -259,14 +291,9 @@ def _certified(bound: Bound, case: Case) -> dict[str, Any] | None:
         return None
 
 
-def _bred(
-    bound: Bound,
-    rng: np.random.Generator,
-    tightest: Tightest | None,
-    settings: int,
-    spread: tuple[float, ...],
-) -> Result:
+def _bred(result: Result, rng: np.random.Generator) -> Result:
     """Attack an undecided bound with games that know no theory."""
+    bound, tightest = result.bound, result.tightest
     for shape in SHAPES:
         found = evolve(
             bound, shape, rng, population=600, generations=20, exact_opponents=bound.exact_opponents
@@ -283,11 +310,5 @@ def _bred(
 
         plain = simplest_refutation(found.case, still)
         if plain is not None:
-            certificate = refutation(plain, bound)
-            worst = Tightest(_ratio(certificate), "bred", None, plain)
-            how = ("an exact game (bred) breaks it; the independent checker accepts it",)
-            return Result(bound, "refuted", how, certificate, worst, settings, spread)
-    how = (
-        f"not below the attaining games at {settings:,} settings, and no proof that it never is",
-    )
-    return Result(bound, "undecided", how, None, tightest, settings, spread)
+            return _refuted(result, refutation(plain, bound), "bred", None, plain)
+    return replace(result, tightest=tightest)

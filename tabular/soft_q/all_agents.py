@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 
 from bounds.library.soft_q import weight_of_policies
-from bounds.shared.numbers import Array, InputError, in_range
+from bounds.shared.numbers import Array, InputError, Operand, in_range
 from tabular.equilibria.softmax import log_sum_exp, softmax
 from tabular.equilibria.stage_game import deviation_payoffs
 from tabular.games.arrays import exact_array
@@ -53,7 +53,7 @@ class Learners:
     policies: Policies
 
 
-def at_once(
+def simultaneous_iteration(
     gamma: float,
     actions: Sequence[int],
     transition: Array,
@@ -105,13 +105,13 @@ def uniform_start(actions: Sequence[int], reward: Array) -> Learners:
     )
 
 
-def largest_span(reward: Array) -> Any:
+def largest_span(reward: Array) -> Operand:
     """The largest max Rʲ − min Rʲ over the agents, an entry a game of a batch."""
     flat = reward.reshape(*reward.shape[:-2], -1)
     return (flat.max(axis=-1) - flat.min(axis=-1)).max(axis=-1)
 
 
-def apart(one: Learners, other: Learners, gamma: Any, span: Any) -> Any:
+def learners_distance(one: Learners, other: Learners, gamma: Operand, span: Operand) -> Operand:
     """N = max |Qʲ − Q̃ʲ| + (n − 1) S max D_TV(πʲ‖π̃ʲ), an entry a game of a batch."""
     n = len(one.policies)
     values = np.abs(one.q - other.q).max(axis=(-3, -2, -1))

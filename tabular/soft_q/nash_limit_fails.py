@@ -198,6 +198,9 @@ def conditioned_play(payoffs: Array, base: Fraction) -> tuple[Fraction, Fraction
 
     x = y σ⁰(0) + (1 − y) σ⁰(1), y = x σ¹(0) + (1 − x) σ¹(1) with σʲ(o) the soft reply's share of
     action 0 to o: the only solution, as all σ lie strictly between 0 and 1.
+
+    >>> print(*conditioned_play(NO_SADDLE, Fraction(10)))
+    101/1102 101/1102
     """
     first, second = (
         [power_softmax(table[o], base)[0] for o in range(2)] for table in (payoffs[0].T, payoffs[1])

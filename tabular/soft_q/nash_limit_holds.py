@@ -27,16 +27,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, in_range
+from bounds.shared.numbers import Array, InputError, Operand, in_range
 from tabular.equilibria.shapley import is_zero_sum
 from tabular.equilibria.softmax import log_sum_exp, softmax
 from tabular.games.arrays import is_exact_array, zeros
 from tabular.games.game import StochasticGame
-from tabular.games.literature import repeated
 from tabular.soft_q.one_agent import MAX_ALPHA, SoftQ, World, solve
 
 #: Newton steps for matrix games, halvings of one step, and steps that close no gap: only rounding
@@ -44,7 +42,7 @@ from tabular.soft_q.one_agent import MAX_ALPHA, SoftQ, World, solve
 MAX_NEWTON, MAX_HALVINGS, MAX_STALLED = 200, 40, 4
 
 
-def team(gamma: Any, transition: Array, reward: Array, alpha: Any) -> SoftQ:
+def team(gamma: Operand, transition: Array, reward: Array, alpha: Operand) -> SoftQ:
     """The fixed point of V = L_α(Q) over joint actions, for one agent's reward [..., s, a].
 
     Its ``q`` is [..., s, a, 1]: no one else acts. Exact games for α = 0.
@@ -53,20 +51,6 @@ def team(gamma: Any, transition: Array, reward: Array, alpha: Any) -> SoftQ:
     one = zeros((*reward.shape[:-1], 1), exact=exact) + (Fraction(1) if exact else 1.0)
     given = World(gamma, reward[..., None], transition[..., :, :, None, :], one)
     return solve(given, alpha, "conditioned")
-
-
-def constant_game(
-    actions: tuple[int, ...], gamma: Fraction, payoffs: tuple[Fraction, ...]
-) -> StochasticGame:
-    """A repeated game in which agent j receives ``payoffs[j]``, whatever is played; exact."""
-    return repeated([np.full(actions, payoff).tolist() for payoff in payoffs], exact_gamma(gamma))
-
-
-def exact_gamma(gamma: Any) -> Fraction:
-    """γ as a Fraction; ``InputError`` unless it is exact and in [0, 1)."""
-    if not isinstance(gamma, int | Fraction):
-        raise InputError(f"gamma: {gamma!r} is not exact; give a Fraction")
-    return Fraction(in_range("gamma", gamma, 0, 1, open_high=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +172,13 @@ def soft_shapley(
 
 
 def soft_shapley_of(game: StochasticGame, alpha: float) -> SoftShapley:
-    """``soft_shapley`` of a zero-sum game; ``InputError`` for others."""
+    """``soft_shapley`` of a zero-sum game; ``InputError`` for others.
+
+    >>> from tabular.games.catalogue import find
+    >>> found = soft_shapley_of(find("rock-paper-scissors").build(), alpha=0.2)
+    >>> round(float(found.values[0]), 6)
+    0.0
+    """
     if not is_zero_sum(game):
         raise InputError("reward: not zero-sum, or not of two agents")
     return soft_shapley(

@@ -12,10 +12,10 @@ with one of the two values that the paper's policies have:
 - independent: πⁱ(aⁱ|s) ∝ exp(E_{o~ν} Q(s, aⁱ, o)/α), V(s) = L_α(E_{o~ν} Q(s, ·, o)), which is at
   most the conditioned one (Jensen).
 
-The entropy is discounted as the rest is (Haarnoja et al. 2018); ``soft_printed`` has the target of
-Eq. (5) as it is printed. Both operators are monotone and T(Q + c) = T Q + γ c, so they contract
-with factor γ in the sup norm, and no smaller one (``bounds.proofs.soft_q``). The values of the
-fixed point lie between (min R + α log|Aⁱ|)/(1 − γ) and (max R + α log|Aⁱ|)/(1 − γ).
+The entropy is discounted as the rest is (Haarnoja et al. 2018); ``tabular.soft_q.printed_target``
+has the target of Eq. (5) as it is printed. Both operators are monotone and T(Q + c) = T Q + γ c, so
+they contract with factor γ in the sup norm, and no smaller one (``bounds.proofs.soft_q``). The
+values of the fixed point lie between (min R + α log|Aⁱ|)/(1 − γ) and (max R + α log|Aⁱ|)/(1 − γ).
 
 ``solve`` finds the fixed point by soft policy iteration, which is Newton's method and monotone:
 a few dozen linear systems, whatever γ is. Exact games are solved exactly for α = 0.
@@ -26,11 +26,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
-from bounds.shared.numbers import Array, InputError, in_range, shown
+from bounds.shared.numbers import Array, InputError, Operand, in_range, shown
 from tabular.cases.case import Case
 from tabular.equilibria.softmax import log_sum_exp, softmax
 from tabular.games.arrays import apply, discounted_value, is_exact_array, is_sparse, zeros
@@ -53,7 +53,7 @@ class World:
     gamma: γ; reward: R[s, aⁱ, o]; transition: T[s, aⁱ, o, s_next]; others: ν[s, o].
     """
 
-    gamma: Any
+    gamma: Operand
     reward: Array
     transition: Array
     others: Array
@@ -81,7 +81,7 @@ class SoftQ:
     q: Array
     v: Array
     policy: Array
-    alpha: Any
+    alpha: Operand
     form: Form
     steps: int
     error: float
@@ -97,7 +97,7 @@ def world(case: Case, *, model: bool = False) -> World:
 
 
 def ego_world(
-    gamma: Any,
+    gamma: Operand,
     actions: tuple[int, ...],
     ego: int,
     reward: Array,
@@ -121,7 +121,7 @@ def ego_world(
     return World(gamma, split(reward), split(transition, transition.shape[-1]), drawn)
 
 
-def seen(q: Array, others: Array, form: Form) -> tuple[Array, Array]:
+def by_context(q: Array, others: Array, form: Form) -> tuple[Array, Array]:
     """(x[..., c, aⁱ], weight[..., c]): what the ego agent compares in each of its contexts c.
 
     conditioned: one context an o, weighted by ν; independent: one, with E_ν Q.
@@ -134,19 +134,19 @@ def seen(q: Array, others: Array, form: Form) -> tuple[Array, Array]:
     return mean, one[..., None]
 
 
-def soft_values(q: Array, others: Array, alpha: Any, form: Form) -> Array:
+def soft_values(q: Array, others: Array, alpha: Operand, form: Form) -> Array:
     """V[..., s] of Q[..., s, aⁱ, o] among opponents ν[..., s, o]."""
-    x, weight = seen(q, others, form)
+    x, weight = by_context(q, others, form)
     return np.asarray((weight * log_sum_exp(x, alpha)).sum(axis=-1))
 
 
-def soft_policy(q: Array, others: Array, alpha: Any, form: Form) -> Array:
+def soft_policy(q: Array, others: Array, alpha: Operand, form: Form) -> Array:
     """πⁱ[..., s, aⁱ, o]; in the independent form the same for every o."""
-    x, _ = seen(q, others, form)
+    x, _ = by_context(q, others, form)
     return np.asarray(np.broadcast_to(np.swapaxes(softmax(x, alpha), -1, -2), q.shape))
 
 
-def ahead(given: World, v: Array) -> Array:
+def lookahead(given: World, v: Array) -> Array:
     """Q[..., s, aⁱ, o] = R + γ Σ_{s′} T(s′|·) v(s′)."""
     if given.is_exact:
         flat = given.transition.reshape(-1, given.transition.shape[-1])
@@ -155,13 +155,25 @@ def ahead(given: World, v: Array) -> Array:
     return np.asarray(given.reward + given.gamma * following)
 
 
-def backup(given: World, q: Array, alpha: Any, form: Form) -> Array:
+def backup(given: World, q: Array, alpha: Operand, form: Form) -> Array:
     """T Q, one step of soft Q iteration."""
-    return ahead(given, soft_values(q, given.others, alpha, form))
+    return lookahead(given, soft_values(q, given.others, alpha, form))
 
 
-def iteration(given: World, alpha: Any, form: Form, start: Array | None = None) -> Iterator[Array]:
-    """Q, T Q, T² Q, … without end, from ``start`` or 0."""
+def iteration(
+    given: World, alpha: Operand, form: Form, start: Array | None = None
+) -> Iterator[Array]:
+    """Q, T Q, T² Q, … without end, from ``start`` or 0.
+
+    >>> from itertools import islice
+    >>> from tabular.cases.case import case_of
+    >>> from tabular.games.catalogue import find
+    >>> from tabular.games.policy import uniform
+    >>> mdp = find("two-state-mdp").build()
+    >>> given = world(case_of(mdp, ego=0, policies=uniform(mdp)))
+    >>> print(*(q[0, 0, 0] for q in islice(iteration(given, 0, "independent"), 4)))
+    0 5 371/40 13567/1600
+    """
     check_temperature(given, alpha)
     q = zeros(given.reward.shape, exact=given.is_exact) if start is None else start
     while True:
@@ -169,7 +181,7 @@ def iteration(given: World, alpha: Any, form: Form, start: Array | None = None) 
         q = backup(given, q, alpha, form)
 
 
-def solve(given: World, alpha: Any, form: Form) -> SoftQ:
+def solve(given: World, alpha: Operand, form: Form) -> SoftQ:
     """The fixed point of T, by soft policy iteration.
 
     Floats: until the residual is a few roundings of the values, or after ``MAX_STEPS``; ``error``
@@ -179,7 +191,7 @@ def solve(given: World, alpha: Any, form: Form) -> SoftQ:
     if form not in FORMS:
         raise InputError(f"form: {shown(form)} is not a form; take one of {', '.join(FORMS)}")
     v = zeros(given.others.shape[:-1], exact=given.is_exact)
-    q, steps = ahead(given, v), 0
+    q, steps = lookahead(given, v), 0
     while True:
         better = soft_values(q, given.others, alpha, form)
         residual = np.abs(better - v).max()
@@ -187,20 +199,20 @@ def solve(given: World, alpha: Any, form: Form) -> SoftQ:
         if residual <= small or (steps == MAX_STEPS and not given.is_exact):
             break
         v = _evaluate(given, q, alpha, form)
-        q, steps = ahead(given, v), steps + 1
+        q, steps = lookahead(given, v), steps + 1
     policy = soft_policy(q, given.others, alpha, form)
     error = 0.0 if given.is_exact else float(residual / (1 - given.gamma))
-    return SoftQ(q, v, policy, alpha, form, steps, error)
+    return SoftQ(q=q, v=v, policy=policy, alpha=alpha, form=form, steps=steps, error=error)
 
 
-def _evaluate(given: World, q: Array, alpha: Any, form: Form) -> Array:
+def _evaluate(given: World, q: Array, alpha: Operand, form: Form) -> Array:
     """The value, bonus α H included, of the policy that is soft-greedy for q: a linear system."""
     policy = soft_policy(q, given.others, alpha, form)
     weight = policy * given.others[..., None, :]
     reward = (weight * given.reward).sum(axis=(-2, -1))
     matrix = (weight[..., None] * given.transition).sum(axis=(-3, -2))
     if alpha != 0:
-        x, contexts = seen(q, given.others, form)
+        x, contexts = by_context(q, given.others, form)
         own = softmax(x, alpha)
         logs = np.log(own, out=np.zeros_like(own), where=own > 0)
         reward = reward - alpha * (contexts * (own * logs).sum(axis=-1)).sum(axis=-1)
@@ -214,7 +226,7 @@ def _rounding(given: World, v: Array) -> float:
     return terms * float(np.finfo(float).eps) * size
 
 
-def check_temperature(given: World, alpha: Any) -> None:
+def check_temperature(given: World, alpha: Operand) -> None:
     """``InputError`` unless α can be used with these numbers."""
     in_range("alpha", alpha, 0, MAX_ALPHA)
     if given.is_exact and alpha != 0:
@@ -222,13 +234,3 @@ def check_temperature(given: World, alpha: Any) -> None:
             f"alpha: {shown(alpha)} with exact numbers, whose soft values are irrational; "
             "take 0, or a game of floats"
         )
-
-
-def as_floats(given: World) -> World:
-    """The same world in float64."""
-    return World(
-        float(given.gamma),
-        given.reward.astype(float),
-        given.transition.astype(float),
-        given.others.astype(float),
-    )

@@ -1,11 +1,11 @@
 """Theorem 7 beyond its classes: soft learners in games that iterated strict dominance solves.
 
-Climb is such a game, and in neither of the classes of ``soft_nash``: its only equilibrium is no
-global optimum (the follower is paid 1 there and 2 at the other landmark) and no saddle point (an
-agent is hurt where the other one leaves). Convergence needs another argument there, for two agents
-learning at once (``soft_agents``, full steps), where *the next state does not depend on the
-actions*: then the future adds the same to all own actions, and play in each state is that of its
-stage game U, whatever γ is.
+Climb is such a game, and in neither of the classes of ``tabular.soft_q.nash_limit_holds``: its only
+equilibrium is no global optimum (the follower is paid 1 there and 2 at the other landmark) and no
+saddle point (an agent is hurt where the other one leaves). Convergence needs another argument
+there, for two agents learning at once (``tabular.soft_q.all_agents``, full steps), where *the next
+state does not depend on the actions*: then the future adds the same to all own actions, and play in
+each state is that of its stage game U, whatever γ is.
 
 1. *Enclosure.* Let the other agent play each of its actions b with probability at most m(b). Then
    u(d) − u(a) is at least g(d, a), the least mean of U(d, ·) − U(a, ·) over such distributions
@@ -17,7 +17,7 @@ stage game U, whatever γ is.
 2. *Convergence.* Where soft replies have shares ≤ η ≤ 1/2 beside e, they move by at most
    η (1 − η)/α times the span by which u moves, in total variation: along a segment of u the
    derivative is q (1 − q)(difference of two means), q the share of the actions that gain most. The
-   other's move of D_TV moves spans by at most D (``soft_agents.interactions``). If
+   other's move of D_TV moves spans by at most D (``interactions``). If
    c = max_j ηʲ (1 − ηʲ) Dʲ/α < 1, policies contract by c a step to the only logit equilibrium, and
    then values by γ.
 3. *Distance.* L_α(u) = u(eʲ) − α log πʲ(eʲ), and u(eʲ) is a mean of U(eʲ, ·) with the other's
@@ -96,7 +96,14 @@ def enclosure(payoffs: Array, alpha: float) -> Enclosure:
         beside = table[profile[j]] - table[profile[j], profile[1 - j]]
         low.append(least_mean(beside, most[1 - j]))
         high.append(-least_mean(-beside, most[1 - j]) - alpha * np.log1p(-eta[j]))
-    return Enclosure(profile, rounds, eta, factor, np.array(low), np.array(high))
+    return Enclosure(
+        profile=profile,
+        rounds=rounds,
+        eta=eta,
+        factor=factor,
+        low=np.array(low),
+        high=np.array(high),
+    )
 
 
 def replies(table: Array, most: Array, alpha: float) -> Array:

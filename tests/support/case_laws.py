@@ -27,7 +27,7 @@ from tabular.cases.errors import profile
 from tabular.cases.monte_carlo import simulate
 from tabular.certificates import build
 from tabular.games import arrays
-from tests.support.cases import U, as_float, largest_reward, leak, rounding, sparse_case
+from tests.support.cases import U, floats, largest_reward, leak, rounding, sparse_case
 from tests.support.chains import Chain, over_time
 from tests.support.loops import (
     expected_over_time,
@@ -78,11 +78,11 @@ def assert_branched_return_is_its_definition(given: Case) -> None:
 
 def assert_float_returns_agree(given: Case) -> None:
     """Returns in float64 are within ``rounding`` of those of the exact case."""
-    floats = as_float(given)
-    assert not floats.is_exact
+    real = floats(given)
+    assert not real.is_exact
     allowed = rounding(given, given.branch_length or 0) * largest_reward(given)
     for returned in the_returns(given).values():
-        assert abs(returned(floats) - float(returned(given))) <= allowed
+        assert abs(returned(real) - float(returned(given))) <= allowed
 
 
 def assert_sparse_returns_agree(given: Case) -> None:
@@ -121,7 +121,7 @@ def assert_simulation_finds_each_return(given: Case, seed: int, samples: int = 4
     values = {which: float(returned(given)) for which, returned in the_returns(given).items()}
     means = {}
     for which, value in values.items():
-        found = simulate(as_float(given), which, np.random.default_rng(seed), samples=samples)
+        found = simulate(floats(given), which, np.random.default_rng(seed), samples=samples)
         # 1 − (1 − 10⁻⁹) is 10⁻⁹ to seven digits or so
         assert found.radius == pytest.approx(radius, rel=1e-6)
         assert (found.samples, found.confidence) == (samples, 1 - 1e-9)
@@ -155,19 +155,19 @@ def assert_errors_are_their_definitions(given: Case) -> None:
 def assert_float_errors_agree(given: Case) -> None:
     """Errors measured in float64 are those of the exact case but for rounding."""
     exact = errors.measure(given, max_horizon=8)
-    floats = errors.measure(as_float(given), max_horizon=8)
+    found = errors.measure(floats(given), max_horizon=8)
     # one rounding a number that is read, one a subtraction, one an addition
     rows = (max(given.n_states, given.joint_actions) + given.n + 4) * U
-    for one, other in zip(exact.policy_shift, floats.policy_shift, strict=True):
+    for one, other in zip(exact.policy_shift, found.policy_shift, strict=True):
         assert abs(float(one) - other) <= rows
-    for one, other in zip(exact.opponent_model, floats.opponent_model, strict=True):
+    for one, other in zip(exact.opponent_model, found.opponent_model, strict=True):
         assert (one is None) == (other is None)
         assert one is None or abs(float(one) - other) <= rows
-    assert abs(float(exact.model_sup) - floats.model_sup) <= rows
-    assert abs(float(exact.joint_policy_shift) - floats.joint_policy_shift) <= rows
+    assert abs(float(exact.model_sup) - found.model_sup) <= rows
+    assert abs(float(exact.joint_policy_shift) - found.joint_policy_shift) <= rows
     # each step of the chain rounds once more; a float maximum may stop FLOAT_GAP below the top
     time = 10 * (given.n_states + given.joint_actions + given.n) * U + time_suprema.FLOAT_GAP
-    for one, other in ((exact.data, floats.data), (exact.current, floats.current)):
+    for one, other in ((exact.data, found.data), (exact.current, found.current)):
         assert other.value <= float(one.upper) + time
         if one.steps <= other.steps or other.horizon is None:
             assert float(one.value) <= other.value + time
@@ -300,7 +300,7 @@ def assert_valid_bounds_hold(given: Case) -> None:
 
 def assert_rounding_refutes_nothing(off: float, rewards: tuple[float, float]) -> None:
     """Distributions may sum to 1 ± 10⁻⁹, and then returns differ by more than the span knows."""
-    base = as_float(leak(branch_length=3))
+    base = floats(leak(branch_length=3))
     model = base.transition.copy()
     model[0, 0, 0] += off
     given = replace(base, model_transition=model, reward=np.array(rewards)[:, None])

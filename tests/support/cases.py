@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bounds.shared.numbers import Array
-from tabular.cases.case import Case, case_of
+from tabular.cases.case import Case, as_float, case_of
 from tabular.cases.perturb import perturbed_case
 from tabular.games.arrays import exact_array
 from tabular.games.game import StochasticGame, as_sparse
@@ -181,24 +181,9 @@ def random_batch(seed: int, count: int, lengths: tuple[int | None, ...] | None) 
 
 
 @lru_cache(maxsize=64)
-def as_float(given: Case) -> Case:
+def floats(given: Case) -> Case:
     """The same case in float64, read-only and kept for a while."""
-
-    def floats(array: Array | None) -> Any:
-        return None if array is None else array.astype(float)
-
-    made = replace(
-        given,
-        gamma=float(given.gamma),
-        initial=floats(given.initial),
-        transition=floats(given.transition),
-        model_transition=floats(given.model_transition),
-        reward=floats(given.reward),
-        policies=tuple(map(floats, given.policies)),
-        data_policies=tuple(map(floats, given.data_policies)),
-        opponent_models=tuple(map(floats, given.opponent_models)),
-    )
-    return read_only(made)
+    return read_only(as_float(given))
 
 
 def sparse_case(given: Case) -> Case:

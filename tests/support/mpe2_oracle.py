@@ -6,6 +6,7 @@ Cooperative scheduling, which mpe2 does not have, is written here as a scenario 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
@@ -89,27 +90,32 @@ def integrate_as_the_original(self: World, p_force: list[Any]) -> None:
             entity.state.p_pos = entity.state.p_pos + entity.state.p_vel * self.dt
 
 
+#: mpe2's environment for each task that it has, or that is written in its style here, from the
+#: numbers of bodies and whether actions are continuous.
+TASKS: dict[str, Callable[[dict[str, int], bool], Any]] = {
+    "spread": lambda counts, numbers: spread(N=counts.get("agents", 3), continuous_actions=numbers),
+    "speaker-listener": lambda _, numbers: speaker_listener(continuous_actions=numbers),
+    # its two words are no single choice of mpe2's, so it takes one-hots as numbers
+    "scheduling": lambda _, __: scheduling(continuous_actions=True),
+    "push": lambda _, numbers: push(continuous_actions=numbers),
+    "adversary": lambda counts, numbers: adversary(
+        N=counts.get("agents", 2), continuous_actions=numbers
+    ),
+    "tag": lambda counts, numbers: tag(
+        num_good=counts.get("prey", 1),
+        num_adversaries=counts.get("adversaries", 3),
+        num_obstacles=counts.get("obstacles", 2),
+        continuous_actions=numbers,
+    ),
+}
+
+
 class Oracle:
     """One world of mpe2's for a task; actions are the kernel's vectors, one an agent."""
 
     def __init__(self, task: str, integrator: str, continuous: bool, **counts: int) -> None:
         self.task, self.integrator, self.continuous = task, integrator, continuous
-        self.env = {
-            "spread": lambda: spread(N=counts.get("agents", 3), continuous_actions=continuous),
-            "speaker-listener": lambda: speaker_listener(continuous_actions=continuous),
-            # its two words are no single choice of mpe2's, so it takes one-hots as numbers
-            "scheduling": lambda: scheduling(continuous_actions=True),
-            "push": lambda: push(continuous_actions=continuous),
-            "adversary": lambda: adversary(
-                N=counts.get("agents", 2), continuous_actions=continuous
-            ),
-            "tag": lambda: tag(
-                num_good=counts.get("prey", 1),
-                num_adversaries=counts.get("adversaries", 3),
-                num_obstacles=counts.get("obstacles", 2),
-                continuous_actions=continuous,
-            ),
-        }[task]()
+        self.env = TASKS[task](counts, continuous)
         self.world = self.env.world
         if integrator == "original":
             self.world.integrate_state = MethodType(integrate_as_the_original, self.world)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deep.aorpo.build import Aordpg, Aorpo
+from deep.aorpo.settings import model_settings
 from deep.dynamics.ensemble import DynamicsSettings
 from deep.opponents.fitting import OpponentSettings
 from deep.training import checkpoint
@@ -42,24 +42,27 @@ def small(task: str = "speaker-listener", algorithm: str = "masac", **changes: A
 
 #: Models of a run of less than a second, used from the first round on.
 TINY = {
-    "start": 0,
+    "warmup_episodes": 0,
     "rollouts": 8,
     "k": 3,
-    "grow": (0, 1),
+    "rollout_length_epochs": (0, 1),
     "epoch": 6,
-    "refit": 40,
+    "fit_every": 40,
     "dynamics": DynamicsSettings(
-        members=2, hidden=(8,), batch=32, rows=150, most_epochs=2, held_out=0.4
+        members=2, hidden=(8,), batch=32, max_rows=150, max_epochs=2, validation_share=0.4
     ),
-    "opponents": OpponentSettings(hidden=(8,), rows=150, batch=32, epochs=2, held_out=0.35),
+    "opponents": OpponentSettings(
+        hidden=(8,), max_rows=150, batch=32, max_epochs=2, validation_share=0.35
+    ),
 }
 
 
 def modelled(settings: Settings, **changes: Any) -> Settings:
     """The same with small models, if it has any."""
-    learner = settings.learner
-    if isinstance(learner, Aorpo | Aordpg):
-        learner = replace(learner, model=replace(learner.model, **(TINY | changes)))
+    learner: Any = settings.learner
+    models = model_settings(learner)
+    if models is not None:
+        learner = replace(learner, model=replace(models, **(TINY | changes)))
         # opponent models need 32 rows held out
         settings = replace(settings, warm_up=max(settings.warm_up, 120))
     return replace(settings, learner=learner)

@@ -53,10 +53,10 @@ def push() -> Scenario:
 
 def private(landmark: Tensor, goal: Tensor) -> Tensor:
     """[0:2] the goal's position, [2:5] the agent's colour, [5:11] the landmarks' colours."""
-    place = landmark.take_along_dim(goal.unsqueeze(-1), -2).flatten(-2)
+    target = landmark.take_along_dim(goal.unsqueeze(-1), -2).flatten(-2)
     own = colours(OWN, goal, landmark)
-    marks = landmark.new_tensor(MARKS).flatten().expand(*place.shape[:-1], 6)
-    return torch.cat((place, own, marks), -1)
+    marks = landmark.new_tensor(MARKS).flatten().expand(*target.shape[:-1], 6)
+    return torch.cat((target, own, marks), -1)
 
 
 def reward(state: State) -> Tensor:

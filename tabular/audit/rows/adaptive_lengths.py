@@ -1,9 +1,9 @@
 """The audit's rows about adaptive lengths, from recorded training on finite games.
 
-AORPO was trained with adaptive lengths. At every epoch all usages of ``tabular.records.theory_row``
-were compared on the same networks at the same k: what differs is only who plays an opponent at
-which step. Discrepancies are exact; intervals are Student's, at 95 %, over the means of the seeds,
-as the epochs of one run are not independent.
+AORPO was trained with adaptive lengths. At every epoch all schemes of
+``tabular.records.theory_row`` were compared on the same networks at the same k: what differs is
+only who plays an opponent at which step. Discrepancies are exact; intervals are Student's, at 95 %,
+over the means of the seeds, as the epochs of one run are not independent.
 
 With one opponent the rule gives nⱼ = k always, so it is all-models, and only games with two
 opponents or more can tell them apart.
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from bounds.shared.checkout import not_recorded
 from bounds.shared.claims import Claim, Status
 from bounds.shared.numbers import Array
 from tabular.records.intervals import over_seeds
@@ -106,9 +107,9 @@ def _saves(manifest: dict[str, Any], records: Sequence[Record]) -> Claim:
     )
 
 
-def shares(record: Record, usage: str) -> Array:
+def shares(record: Record, scheme: str) -> Array:
     """|η − η_branch| as a share of span/(1 − γ), [row]."""
-    return np.asarray(record[f"discrepancy_{usage}"] / record.trivial)
+    return np.asarray(record[f"discrepancy_{scheme}"] / record.trivial)
 
 
 def _claim(
@@ -128,5 +129,11 @@ def _claim(
         seeds = len(run["seeds"] or ())
         summary = f"{'; '.join(words)}; {seeds} seeds, 95 % intervals, trained {day}"
     else:
-        summary = "nothing recorded here: python notebooks/record_theory.py"
-    return Claim(name, statement, _SOURCE, status, {"summary": summary, "games": found, "run": run})
+        summary = not_recorded("python notebooks/record_theory.py")
+    return Claim(
+        id=name,
+        statement=statement,
+        source=_SOURCE,
+        status=status,
+        evidence={"summary": summary, "games": found, "run": run},
+    )

@@ -16,17 +16,16 @@ With own action x, the other's y and R = W(y) − 2 (x − t(y))² as in ``tabul
    discounted two-state game, from both states, if and only if it is one in each state. (Strategies
    that remember more than the state are not covered: repeated games have other equilibria.)
 
-For a grid of actions step 4 is carried out exactly, by ``elimination``.
+For a grid of actions step 4 is carried out exactly, by ``alone``.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from bounds.proofs.theorems import Proof, concluded, is_zero
 from bounds.shared.claims import Claim
+from bounds.shared.numbers import Operand
 from tabular.equilibria.strict_dominance import undominated
 from tabular.games import climb
 
@@ -41,13 +40,13 @@ def climb_claims() -> list[Claim]:
     grids = f"{sum(left)} of {len(SIZES)} grids by exact elimination"
     return [
         Claim(
-            "climb-unique-equilibrium",
-            "the only Nash equilibrium of Climb, pure, mixed or correlated, is the lower-left "
-            "landmark in state 1 and the upper-right one in state 2; the only stationary "
-            "equilibrium of the discounted two-state game plays these",
-            "Zhang et al., IJCAI 2021, Figure 4, with the reward of tabular.games.climb",
-            "proved" if proof.holds and all(left) else "open",
-            {
+            id="climb-unique-equilibrium",
+            statement="the only Nash equilibrium of Climb, pure, mixed or correlated, is the "
+            "lower-left landmark in state 1 and the upper-right one in state 2; the only "
+            "stationary equilibrium of the discounted two-state game plays these",
+            source="Zhang et al., IJCAI 2021, Figure 4, with the reward of tabular.games.climb",
+            status="proved" if proof.holds and all(left) else "open",
+            evidence={
                 "summary": f"{proof.summary}; {grids}",
                 "steps": list(proof.steps),
                 "grids": list(SIZES),
@@ -142,7 +141,7 @@ def _surface() -> list[tuple[str, bool]]:
     return steps
 
 
-def _peaks(surface: Any, x: Any, y: Any, at: Any) -> bool:
+def _peaks(surface: Operand, x: Operand, y: Operand, at: Operand) -> bool:
     """Whether the gradient is 0 and the Hessian negative definite at (at, at), exactly."""
     import sympy
 

@@ -24,7 +24,13 @@ def claim(
     name: str, statement: str, source: str, status: Status, evidence: dict[str, Any]
 ) -> Claim:
     """A row about our reading of ``source``."""
-    return Claim(name, statement, source + ", our reading", status, evidence)
+    return Claim(
+        id=name,
+        statement=statement,
+        source=source + ", our reading",
+        status=status,
+        evidence=evidence,
+    )
 
 
 def proved(

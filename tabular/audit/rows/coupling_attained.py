@@ -12,10 +12,9 @@ import numpy as np
 
 from bounds.formula.bound import Bound
 from bounds.library.published import find
-from bounds.proofs import rollout_length as proofs_planner
-from bounds.proofs import theorems as proofs
+from bounds.proofs import rollout_length, theorems
 from bounds.shared.claims import Claim, Status
-from bounds.shared.numbers import InputError
+from bounds.shared.numbers import InputError, Operand
 from tabular.audit.rows.joint_and_lengths import (
     DISCOUNTS,
     ERRORS,
@@ -32,9 +31,7 @@ from tabular.extremal.turns import turns
 from tabular.games.number_text import short
 
 _F = Fraction
-_SOURCE = (
-    "coupling bounds, docstrings of bounds.library.coupling and tabular.extremal.latch_and_lanes*"
-)
+_SOURCE = "coupling bounds, docstrings of bounds.library.coupling and tabular.extremal"
 
 #: (name of the bound, about which return, the game that attains it)
 Attained = tuple[str, str, Case]
@@ -47,36 +44,36 @@ def theory_claims(folder: Path, seed: int, count: int) -> list[Claim]:
             "theorem1-from-coupling",
             "(1 - gamma) coupling-data <= right-hand side of theorem1-normalised, for all n, gamma "
             "and errors",
-            proofs.theorem1_from_coupling,
+            theorems.theorem1_from_coupling,
         ),
         _proved(
             "theorem2-from-coupling",
             "(1 - gamma) coupling-expected <= right-hand side of theorem2-normalised without its "
             "third term, for all n, k, gamma and errors",
-            proofs.theorem2_from_coupling,
+            theorems.theorem2_from_coupling,
         ),
         _proved(
             "coupling-sup-monotone-in-k",
             "coupling-sup falls in k if rho > q and grows if rho < q: no inner optimum",
-            proofs.sup_form_is_monotone_in_k,
+            theorems.sup_form_is_monotone_in_k,
         ),
         _proved(
             "coupling-sup-closed-form",
             "coupling-sup = span sum_t gamma^t (1 - c_bar x_t), x_t = q^max(t-k,0) rho^min(t,k), "
             "and x_t = rho^t unbranched",
-            proofs.sup_closed_form,
+            theorems.sup_closed_form,
         ),
         _proved(
             "coupling-expected-no-inner-optimum",
             "over k >= 1, coupling-expected is least at k = 1 or without limit on k: it may rise "
             "first, and once it falls it never rises again",
-            proofs_planner.expected_form_has_no_inner_optimum,
+            rollout_length.expected_form_has_no_inner_optimum,
         ),
         _proved(
             "theorem2-printed-optimum",
             "the right-hand side of theorem2-printed is convex in k, and least over k >= 1 at the "
             "first k with gamma^(k+1) (2 - gamma) sum_eps_pi <= eps'_m + sum_eps_hat",
-            proofs_planner.printed_optimum,
+            rollout_length.printed_optimum,
         ),
         _attained("coupling-sup-attained", _latches(seed, count)),
         _attained("coupling-expected-attained", _lanes(seed, count)),
@@ -89,10 +86,16 @@ def theory_claims(folder: Path, seed: int, count: int) -> list[Claim]:
     ]
 
 
-def _proved(name: str, statement: str, prove: Callable[[], proofs.Proof]) -> Claim:
+def _proved(name: str, statement: str, prove: Callable[[], theorems.Proof]) -> Claim:
     proof = prove()
     status: Status = "proved" if proof.holds else "open"
-    return Claim(name, statement, _SOURCE, status, {"summary": proof.summary, "steps": proof.steps})
+    return Claim(
+        id=name,
+        statement=statement,
+        source=_SOURCE,
+        status=status,
+        evidence={"summary": proof.summary, "steps": proof.steps},
+    )
 
 
 def _attained(name: str, games: Iterator[Attained]) -> Claim:
@@ -104,11 +107,11 @@ def _attained(name: str, games: Iterator[Attained]) -> Claim:
         missed += verdict.discrepancy != verdict.value
         largest = max(largest, case.n_states)
     return Claim(
-        name,
-        "the discrepancy equals the bound exactly on the family of games built for it",
-        _SOURCE,
-        "open" if missed else "tested",
-        {
+        id=name,
+        statement="the discrepancy equals the bound exactly on the family of games built for it",
+        source=_SOURCE,
+        status="open" if missed else "tested",
+        evidence={
             "games": seen,
             "not_attained": missed,
             "summary": f"{seen:,} exact games of up to {largest} states, "
@@ -182,7 +185,7 @@ def independent_form(steps: int) -> Bound:
     Written for ε = 1/steps, where (1 − tε)⁺ ends: with a finite sum and the tail γ^steps/(1 − γ).
     """
 
-    def formula(gamma: Any, span: Any, c_bar: Any, eps_m: Any) -> Any:
+    def formula(gamma: Operand, span: Operand, c_bar: Operand, eps_m: Operand) -> Operand:
         total = gamma**steps / (1 - gamma)
         for t in range(steps):
             total = total + gamma**t * (1 - c_bar ** (t + 1) * (1 - t * eps_m))
@@ -230,4 +233,10 @@ def independent_form_claim(folder: Path) -> Claim:
             sides = [short(_F(certificate[side])) for side in ("left", "right")]
             evidence["certificate"] = path.relative_to(folder).as_posix()
             evidence["summary"] = f"{evidence['certificate']}: {sides[0]} > {sides[1]}"
-    return Claim("coupling-independent-form", statement, _SOURCE, status, evidence)
+    return Claim(
+        id="coupling-independent-form",
+        statement=statement,
+        source=_SOURCE,
+        status=status,
+        evidence=evidence,
+    )

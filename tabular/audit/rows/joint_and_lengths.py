@@ -60,12 +60,18 @@ def joint_policies_claim(seed: int, count: int) -> Claim:
         else f"joint form attained on each; per-agent form up to {float(largest):.3f} times it"
     )
     return Claim(
-        "coupling-joint-policies",
-        "coupling-sup with q = 1 - eps_J and c_bar = 1 - eps_hat_J of the joint policies is "
-        "attained for all consistent errors, and the per-agent form is at most n times it",
-        "docstring of tabular.extremal.joint_policies",
-        "open" if missed or over else "tested",
-        {"games": seen, "not_attained": missed, "factor": float(largest), "summary": summary},
+        id="coupling-joint-policies",
+        statement="coupling-sup with q = 1 - eps_J and c_bar = 1 - eps_hat_J of the joint "
+        "policies is attained for all consistent errors, and the per-agent form is at most n "
+        "times it",
+        source="docstring of tabular.extremal.joint_policies",
+        status="open" if missed or over else "tested",
+        evidence={
+            "games": seen,
+            "not_attained": missed,
+            "factor": float(largest),
+            "summary": summary,
+        },
     )
 
 
@@ -84,22 +90,36 @@ def lengths_claim() -> Claim:
     hats = (_F(1, 4), _F(1, 2), _F(3, 4))
     grid = list(product(hats, (_F(1, 10), _F(1, 4)), ((2, 1), (3, 1), (3, 2))))
     for hat, error, (k, length) in grid:
-        setting = Setting(_F(1, 2), (hat,), (length,), error, k, 10)
+        setting = Setting(
+            gamma=_F(1, 2),
+            opponent_model=(hat,),
+            opponent_lengths=(length,),
+            model_error=error,
+            k=k,
+            horizon=10,
+        )
         found, value = supremum(setting), _expected(setting)
         below += found.upper < value
         apart = max(apart, found.upper - found.lower)
         most = min(most, found.upper / value)
-    smallest = Setting(_F(1, 2), (_F(1, 2),), (1,), _F(1, 4), 2, 6)
+    smallest = Setting(
+        gamma=_F(1, 2),
+        opponent_model=(_F(1, 2),),
+        opponent_lengths=(1,),
+        model_error=_F(1, 4),
+        k=2,
+        horizon=6,
+    )
     found, value = supremum(smallest), _expected(smallest)
     holds = found.lower <= found.upper < value
     return Claim(
-        "coupling-expected-not-attained-with-lengths",
-        "with opponent-wise lengths coupling-expected is not attained in general: for gamma = 1/2, "
-        "eps_hat = 1/2, eps'_m = 1/4, k = 2, n_1 = 1, without policy shift, the discrepancy of "
-        "every game is less",
-        "docstring of tabular.extremal.lengths_upper_bound",
-        "proved" if holds else "open",
-        {
+        id="coupling-expected-not-attained-with-lengths",
+        statement="with opponent-wise lengths coupling-expected is not attained in general: for "
+        "gamma = 1/2, eps_hat = 1/2, eps'_m = 1/4, k = 2, n_1 = 1, without policy shift, the "
+        "discrepancy of every game is less",
+        source="docstring of tabular.extremal.lengths_upper_bound",
+        status="proved" if holds else "open",
+        evidence={
             "upper": rational_text(found.upper),
             "lower": rational_text(found.lower),
             "bound": rational_text(value),

@@ -81,12 +81,12 @@ def convergence_claim(seed: int, games: int) -> Claim:
         f"{grid['joint_optimal_path']:.0%} end on a joint optimal path"
     )
     return Claim(
-        "nash-q-convergence",
-        "Nash Q-learning converges to Nash Q-values where every stage game met has a global "
-        "optimum, or every one a saddle point, and that one is used",
-        _SOURCE,
-        status,
-        {
+        id="nash-q-convergence",
+        statement="Nash Q-learning converges to Nash Q-values where every stage game met has a "
+        "global optimum, or every one a saddle point, and that one is used",
+        source=_SOURCE,
+        status=status,
+        evidence={
             "runs": runs,
             "assumption_held": held,
             "shrunk": shrunk,
@@ -113,7 +113,13 @@ def _opposed(rng: np.random.Generator) -> tuple[StochasticGame, str]:
 
 def _with_rewards(base: StochasticGame, reward: Array) -> StochasticGame:
     transition, initial = base.transition.astype(float), base.initial.astype(float)
-    return StochasticGame(base.actions, transition, reward, initial, float(GAMMA))
+    return StochasticGame(
+        actions=base.actions,
+        transition=transition,
+        reward=reward,
+        initial=initial,
+        gamma=float(GAMMA),
+    )
 
 
 def _exact_table(game: StochasticGame, name: str) -> Array:
@@ -151,12 +157,12 @@ def rate_claim() -> Claim:
     visits, gamma = 10**6, 0.99
     left = gamma * visits ** (gamma - 1)
     return Claim(
-        "nash-q-rate",
-        "with the published rate 1/n, n updates of a game of one joint action leave at least "
-        "gamma n^(gamma - 1) of the first error",
-        "docstring of tabular.audit.rows.nash_q",
-        "proved" if proof.holds else "open",
-        {
+        id="nash-q-rate",
+        statement="with the published rate 1/n, n updates of a game of one joint action leave at "
+        "least gamma n^(gamma - 1) of the first error",
+        source="docstring of tabular.audit.rows.nash_q",
+        status="proved" if proof.holds else "open",
+        evidence={
             "summary": f"{proof.summary}; at gamma = {gamma} a million updates leave {left:.0%}",
             "steps": list(proof.steps),
         },

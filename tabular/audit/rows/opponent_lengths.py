@@ -25,6 +25,7 @@ from bounds.formula.tree import Tree, text
 from bounds.planning.opponent_lengths import allocate, evaluated, paper_rule
 from bounds.shared.claims import Claim, Status
 from bounds.shared.files import write_json
+from bounds.shared.numbers import Operand
 from tabular import verify
 from tabular.cases.case import Case
 from tabular.certificates.build import refutation
@@ -57,12 +58,12 @@ def nj_rule_claim(folder: Path, seed: int) -> Claim:
     k, _, errors = SMALLEST
     rule, better = _both()
     return Claim(
-        NAME,
-        "no other lengths with as many calls have a smaller coupling-sup bound than "
+        id=NAME,
+        statement="no other lengths with as many calls have a smaller coupling-sup bound than "
         "n_j = floor(k min eps_hat / eps_hat_j)",
-        _SOURCE,
-        status,
-        {
+        source=_SOURCE,
+        status=status,
+        evidence={
             "certificate": relative,
             "left": certificate["left"],
             "right": certificate["right"],
@@ -121,7 +122,7 @@ def _both() -> tuple[tuple[int, ...], tuple[int, ...]]:
     return rule, allocate(_profile(k, gamma, errors), sum(k - n for n in rule)).n
 
 
-def _profile(k: int, gamma: Any, errors: tuple[Any, ...]) -> ErrorProfile:
+def _profile(k: int, gamma: Operand, errors: tuple[Operand, ...]) -> ErrorProfile:
     return ErrorProfile(
         gamma=gamma,
         policy_shift=(_F(0),) * (len(errors) + 1),

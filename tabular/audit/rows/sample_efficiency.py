@@ -18,8 +18,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bounds.shared.checkout import not_recorded
 from bounds.shared.claims import Claim
-from tabular.records.comparison import GOAL, MOMENT, TIMES, Duel, duel
+from tabular.records.comparison import GOAL, MOMENT, TIMES, Comparison, compare
 from tabular.records.greedy_returns import FOLDER, GreedyRun, made_by, recorded
 from tabular.records.intervals import Mean
 
@@ -98,9 +99,15 @@ def _claim(
     missing = [each for each in pairs[0] if each not in runs]
     if missing:
         ways = "; ".join(made_by(each) for each in missing)
-        summary = f"not recorded here: {', '.join(missing)}: {ways}"
-        return Claim(name, statement, _SOURCE, "open", {"summary": summary, "missing": missing})
-    judged: list[Duel] = []
+        summary = f"{', '.join(missing)}: {not_recorded(ways)}"
+        return Claim(
+            id=name,
+            statement=statement,
+            source=_SOURCE,
+            status="open",
+            evidence={"summary": summary, "missing": missing},
+        )
+    judged: list[Comparison] = []
     words: list[str] = []
     found: dict[str, Any] = {}
     shown: dict[str, GreedyRun] = {}
@@ -109,7 +116,7 @@ def _claim(
             continue
         run, base = runs[model_based], runs[model_free]
         shown |= {model_based: run, model_free: base}
-        each = duel(run, base)
+        each = compare(run, base)
         if each is None:
             words.append(f"{label(run)} or {label(base)}: no evaluation by episode {MOMENT:,}")
             continue
@@ -120,7 +127,7 @@ def _claim(
     first = (runs[pairs[0][0]], runs[pairs[0][1]])
     doubts = [doubt for each in judged for doubt in _doubts(each)]
     # without the pair that it stands on the row says nothing
-    if first not in [(each.run, each.base) for each in judged]:
+    if first not in [(each.run, each.baseline) for each in judged]:
         doubts.append(f"{first[1].name} is not what this row compares with")
     holds = not doubts
     verdict = "supported" if holds else f"not shown ({', '.join(doubts)})"
@@ -131,7 +138,13 @@ def _claim(
         "pairs": found,
         "runs": {name: _run(run) for name, run in shown.items()},
     }
-    return Claim(name, statement, _SOURCE, "tested" if holds else "open", evidence)
+    return Claim(
+        id=name,
+        statement=statement,
+        source=_SOURCE,
+        status="tested" if holds else "open",
+        evidence=evidence,
+    )
 
 
 def label(run: GreedyRun, beside: GreedyRun | None = None) -> str:
@@ -148,10 +161,10 @@ def _algorithm(run: GreedyRun) -> str:
     return str(run.settings["algorithm"]).upper()
 
 
-def _doubts(each: Duel) -> list[str]:
+def _doubts(each: Comparison) -> list[str]:
     """What of the claim the pair does not show."""
     found = []
-    base = label(each.base, each.run)
+    base = label(each.baseline, each.run)
     if each.first is None:
         found.append(f"{GOAL} was not reached")
     elif not each.sooner:
@@ -163,43 +176,47 @@ def _doubts(each: Duel) -> list[str]:
     return found
 
 
-def _brief(each: Duel) -> str:
+def _brief(each: Comparison) -> str:
     """The two numbers of a pair that count."""
 
     def first(episode: int | None, until: int) -> str:
         return f"over {until:,}" if episode is None else f"{episode:,}"
 
-    base = each.base_at[0]
+    run, baseline, before = each.run, each.baseline, each.baseline_means[0]
     return (
-        f"{label(each.run)} to {GOAL} in {first(each.first, each.run.until)} episodes, "
-        f"{label(each.base, each.run)} in {first(each.base_first, each.base.until)}; "
-        f"{_interval(each.at[1])} after {each.at[0]:,} against {_interval(base[1])} after "
-        f"{base[0]:,}"
+        f"{label(run)} to {GOAL} in {first(each.first, run.last_evaluation)} episodes, "
+        f"{label(baseline, run)} in {first(each.baseline_first, baseline.last_evaluation)}; "
+        f"{_interval(each.mean[1])} after {each.mean[0]:,} against {_interval(before[1])} after "
+        f"{before[0]:,}"
     )
 
 
-def _words(each: Duel, *, third: bool) -> str:
+def _words(each: Comparison, *, third: bool) -> str:
+    run, baseline = each.run, each.baseline
+
     def reached(run: GreedyRun, first: int | None) -> str:
-        return f"not by {run.until:,}" if first is None else f"at {first:,}"
+        return f"not by {run.last_evaluation:,}" if first is None else f"at {first:,}"
 
     def mean(at: tuple[int, Mean]) -> str:
         return f"{_interval(at[1])} at {at[0]:,}"
 
     ratio = ""
     if each.first is not None:
-        over = "over " if each.base_first is None else ""
-        ratio = f", {over}{(each.base_first or each.base.until) / each.first:.1f} times"
+        over = "over " if each.baseline_first is None else ""
+        longest = each.baseline_first or baseline.last_evaluation
+        ratio = f", {over}{longest / each.first:.1f} times"
     goal = ""
     if third:
         state = {True: "reached", False: "missed", None: "not decided by these runs"}
-        goal = f"; goal of 1/{TIMES} of the episodes: {state[each.a_third]}"
+        goal = f"; goal of 1/{TIMES} of the episodes: {state[each.within_a_third]}"
     differing = [key for key in _differing(each) if key not in BOOKKEEPING]
     return (
-        f"{label(each.run)} against {label(each.base, each.run)}: a mean of {GOAL} first "
-        f"{reached(each.run, each.first)} against {reached(each.base, each.base_first)} episodes"
-        f"{ratio} (evaluated every {each.run.every:,} and {each.base.every:,}){goal}; by "
-        f"{MOMENT:,} episodes {mean(each.at)} against {' and '.join(map(mean, each.base_at))}, "
-        f"difference {_interval(each.higher)}; other settings that differ: "
+        f"{label(run)} against {label(baseline, run)}: a mean of {GOAL} first "
+        f"{reached(run, each.first)} against {reached(baseline, each.baseline_first)} episodes"
+        f"{ratio} (evaluated every {run.evaluate_every:,} and {baseline.evaluate_every:,}){goal}; "
+        f"by {MOMENT:,} episodes {mean(each.mean)} against "
+        f"{' and '.join(map(mean, each.baseline_means))}, "
+        f"difference {_interval(each.difference_of_means)}; other settings that differ: "
         f"{', '.join(differing) or 'none'}"
     )
 
@@ -226,27 +243,27 @@ def _interval(mean: Mean) -> str:
     return f"{mean.value:.2f} ({mean.low:.2f} to {mean.high:.2f})"
 
 
-def _evidence(each: Duel, *, judged: bool) -> dict[str, Any]:
+def _evidence(each: Comparison, *, judged: bool) -> dict[str, Any]:
     return {
         "judged": judged,
         "sooner": each.sooner,
         "above": each.above,
         "below": each.below,
         "first": each.first,
-        "first_of_baseline": each.base_first,
+        "first_of_baseline": each.baseline_first,
         "first_by_seed": each.run.first_by_seed(GOAL),
-        "first_by_seed_of_baseline": each.base.first_by_seed(GOAL),
-        "a_third": each.a_third,
-        "at": {"episode": each.at[0], **vars(each.at[1])},
-        "baseline_at": [{"episode": at, **vars(mean)} for at, mean in each.base_at],
-        "difference": vars(each.higher),
+        "first_by_seed_of_baseline": each.baseline.first_by_seed(GOAL),
+        "a_third": each.within_a_third,
+        "at": {"episode": each.mean[0], **vars(each.mean[1])},
+        "baseline_at": [{"episode": at, **vars(mean)} for at, mean in each.baseline_means],
+        "difference": vars(each.difference_of_means),
         "settings_that_differ": _differing(each),
     }
 
 
-def _differing(each: Duel) -> dict[str, list[Any]]:
+def _differing(each: Comparison) -> dict[str, list[Any]]:
     """Settings that both have, and not alike: of the one and of the other."""
-    mine, theirs = _flat(each.run.settings), _flat(each.base.settings)
+    mine, theirs = _flat(each.run.settings), _flat(each.baseline.settings)
     both = sorted(mine.keys() & theirs.keys())
     return {key: [mine[key], theirs[key]] for key in both if mine[key] != theirs[key]}
 

@@ -7,26 +7,26 @@ reading they are about. Refuted rows have certificates that ``tabular.verify_sof
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
 
-from bounds.library import soft_q as soft
-from bounds.proofs import simultaneous_soft_q as proofs_learners
-from bounds.proofs import soft_q as proofs_soft
+from bounds.library import soft_q
+from bounds.proofs import simultaneous_soft_q
+from bounds.proofs import soft_q as soft_q_proofs
 from bounds.shared.claims import Claim
 from tabular.audit.rows.common import PAPER, ROUNDING, SIX, TEMPERATURES, claim, proved, refuted
 from tabular.audit.rows.joint_and_lengths import DISCOUNTS, ERRORS, draw
 from tabular.audit.rows.soft_to_nash import nash_claims
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.games.arrays import exact_array
 from tabular.games.literature import matching_pennies
 from tabular.games.policy import random_policies
 from tabular.games.random import garnet, garnet_arrays
-from tabular.soft_q import all_agents as soft_agents
-from tabular.soft_q import learned_models as soft_models
+from tabular.soft_q import all_agents, learned_models
 from tabular.soft_q.one_agent import FORMS, backup, world
 from tabular.soft_q.printed_target import printed_cycle
 
@@ -92,7 +92,7 @@ def contraction_claim(seed: int, count: int) -> Claim:
         "soft Q iteration contracts with factor gamma in the sup norm, conditioned on the "
         "opponents' actions or independent of them, and with no smaller factor",
         SIX,
-        proofs_soft.soft_contraction,
+        soft_q_proofs.soft_contraction,
         worst <= 1 + ROUNDING and abs(least - 1) <= ROUNDING,
         {"pairs": pairs, "worst_ratio": worst},
         f"{pairs:,} pairs, largest factor {worst:.4f} gamma",
@@ -104,9 +104,9 @@ def distance_claim(seed: int, count: int) -> Claim:
     rng = np.random.default_rng([seed, 21])
     worst, games = 0.0, 0
     for case, alpha in _batches(rng, count):
-        bounds = soft_models.bounds_of(case)
+        bounds = learned_models.bounds_of(case)
         for form in FORMS:
-            found = soft_models.distance(case, alpha, form)
+            found = learned_models.distance(case, alpha, form)
             for value, bound in zip((found.v, found.q), bounds, strict=True):
                 worst = max(worst, float((value / bound).max()))
         games += len(case.initial)
@@ -115,7 +115,7 @@ def distance_claim(seed: int, count: int) -> Claim:
         "max |V* - V^*| <= span [1/(1 - gamma) - c_bar/(1 - gamma rho)] and max |Q* - Q^*| <= "
         "span gamma (1 - rho)/((1 - gamma)(1 - gamma rho)), for every temperature",
         SIX,
-        proofs_soft.soft_distance,
+        soft_q_proofs.soft_distance,
         worst <= 1 + ROUNDING,
         {"games": games, "worst_ratio": worst},
         f"{games:,} random games, largest distance / bound {worst:.4f}",
@@ -130,13 +130,13 @@ def attained_claim(seed: int, count: int) -> Claim:
         n = int(rng.integers(1, 4))
         error = ERRORS[1 + rng.integers(len(ERRORS) - 1)]
         gamma = DISCOUNTS[1 + rng.integers(len(DISCOUNTS) - 1)]
-        case = soft_models.soft_latch(gamma, draw(rng, n - 1), error, int(rng.integers(1, 4)))
-        bounds = soft_models.bounds_of(case)
+        case = learned_models.soft_latch(gamma, draw(rng, n - 1), error, int(rng.integers(1, 4)))
+        bounds = learned_models.bounds_of(case)
         warm = float(rng.choice(TEMPERATURES[1:]))
         for form in FORMS:
-            found = soft_models.distance(case, 0, form)
+            found = learned_models.distance(case, 0, form)
             missed += (found.v, found.q) != bounds
-            value = soft_models.distance(soft_models.in_floats(case), warm, form).v
+            value = learned_models.distance(as_float(case), warm, form).v
             largest = max(largest, abs(value / float(bounds[0]) - 1))
     fine = not missed and largest <= ROUNDING
     return claim(
@@ -158,11 +158,11 @@ def learned_claim(seed: int) -> Claim:
     """Tabular models from n samples: the distance falls as n^(−1/2)."""
     rng = np.random.default_rng([seed, 23])
     game = garnet((2, 3), 5, 3, rng)
-    curve = soft_models.learning_curve(
+    curve = learned_models.learning_curve(
         game, 0, random_policies(game.actions, 5, rng), 0.1, "conditioned", SIZES, RUNS, seed
     )
-    low, middle, high = soft_models.median_band(curve.rates)
-    bands = soft_models.median_band(curve.distance)
+    low, middle, high = learned_models.median_band(curve.rates)
+    bands = learned_models.median_band(curve.distance)
     held = bool((curve.distance <= curve.bound).all())
     return claim(
         "theorem6-learned-models",
@@ -186,7 +186,7 @@ def all_agents_claims(folder: Path, seed: int, count: int) -> Iterator[Claim]:
     """Everyone learns: a game that cycles, when it converges, and slower steps."""
     pennies = matching_pennies().reward.reshape(2, 2, 2)
     start = [exact_array([_F(3, 4), _F(1, 4)])] * 2
-    certificate = soft_agents.cycle_certificate(pennies, _F(3), start, "theorem6-all-agents")
+    certificate = all_agents.cycle_certificate(pennies, _F(3), start, "theorem6-all-agents")
     yield refuted(
         "theorem6-all-agents",
         "soft Q iteration of all agents at once converges in every game, at every temperature",
@@ -201,15 +201,15 @@ def all_agents_claims(folder: Path, seed: int, count: int) -> Iterator[Claim]:
         for gamma in (0.0, 0.5, 0.9):
             ratio = joint_ratio(rng, actions, gamma, count)
             worst, games = max(worst, ratio), games + count
-    cycle = proofs_learners.pennies_cycle()
-    sharp = soft.sufficient_alpha(2, _F(0), _F(2)) == 1 == soft_agents.stage_alpha(pennies)
+    cycle = simultaneous_soft_q.pennies_cycle()
+    sharp = soft_q.sufficient_alpha(2, _F(0), _F(2)) == 1 == all_agents.stage_alpha(pennies)
     yield proved(
         "theorem6-all-agents-condition",
         "all agents at once contract if alpha > (n - 1) span R/(2 (1 - gamma)^2); in matching "
         "pennies with gamma = 0 that is alpha > 1, and below 1 no run but the equilibrium's "
         "converges",
         SIX,
-        proofs_learners.soft_agents,
+        simultaneous_soft_q.soft_agents,
         worst <= 1 + ROUNDING and cycle.holds and sharp,
         {"games": games, "worst_ratio": worst, "pennies": list(cycle.steps)},
         f"{games:,} games, largest factor {worst:.4f} beta",
@@ -219,7 +219,7 @@ def all_agents_claims(folder: Path, seed: int, count: int) -> Iterator[Claim]:
         "in Shapley's game with alpha < 1/6 the equilibrium repels all agents at once, however "
         "slowly the policies move",
         SIX,
-        proofs_learners.shapley_repels,
+        simultaneous_soft_q.shapley_repels,
         True,
         {},
         "",
@@ -231,25 +231,27 @@ def joint_ratio(
 ) -> float:
     """The largest (N after a step)/(β N before) between two runs, just above the sufficient α."""
     arrays = garnet_arrays(actions, 3, 2, rng, batch=(count,))
-    span = soft_agents.largest_span(arrays.reward)
-    alpha = 1.01 * float(soft.sufficient_alpha(len(actions), gamma, span.max()))
+    span = all_agents.largest_span(arrays.reward)
+    alpha = 1.01 * float(soft_q.sufficient_alpha(len(actions), gamma, span.max()))
     size = (span / (1 - gamma))[:, None, None, None]
     runs = []
     for _ in range(2):
         q = rng.random(arrays.reward.shape) * size
         policies = tuple(rng.dirichlet(np.full(a, 0.2), size=(count, 3)) for a in actions)
-        start = soft_agents.Learners(q, policies)
-        steps = soft_agents.at_once(gamma, actions, arrays.transition, arrays.reward, alpha, start)
+        start = all_agents.Learners(q, policies)
+        steps = all_agents.simultaneous_iteration(
+            gamma, actions, arrays.transition, arrays.reward, alpha, start
+        )
         runs.append(list(islice(steps, 5)))
-    between = [soft_agents.apart(a, b, gamma, span) for a, b in zip(*runs, strict=True)]
-    factor = soft.contraction_factor(len(actions), gamma, span, alpha)
+    between = [all_agents.learners_distance(a, b, gamma, span) for a, b in zip(*runs, strict=True)]
+    factor = soft_q.contraction_factor(len(actions), gamma, span, alpha)
     return max(float((b / (factor * a)).max()) for a, b in pairwise(between))
 
 
 def printed_claim(folder: Path) -> Claim:
-    """Eq. (5) as printed goes to and fro."""
+    """Eq. (5) as printed goes to and fro; and why: as an identity, what it prices entropy at."""
     certificate = printed_cycle(_F(1, 10), _F(1), _F(31, 5), 99, "theorem6-printed-target")
-    return refuted(
+    row = refuted(
         "theorem6-printed-target",
         "with the target of Eq. (5) as printed, the entropy outside gamma, soft Q iteration "
         "converges in every game",
@@ -258,6 +260,8 @@ def printed_claim(folder: Path) -> Claim:
         certificate,
         "100 actions, gamma = 1/10: to and fro between two intervals",
     )
+    proof = soft_q_proofs.printed_target()
+    return replace(row, evidence=row.evidence | {"why": proof.summary, "steps": list(proof.steps)})
 
 
 def _batches(rng: np.random.Generator, count: int) -> Iterator[tuple[Case, float]]:
@@ -273,16 +277,17 @@ def _batches(rng: np.random.Generator, count: int) -> Iterator[tuple[Case, float
             models = [(1 - part) * p + part * r for p, r in zip(policies, rivals, strict=True)]
             yield (
                 Case(
-                    gamma,
-                    actions,
-                    0,
-                    arrays.initial,
-                    arrays.transition,
-                    arrays.reward[:, 0],
-                    policies,
-                    policies,
-                    (1 - part[..., None]) * arrays.transition + part[..., None] * other,
-                    (None, *models[1:]),
+                    gamma=gamma,
+                    actions=actions,
+                    ego=0,
+                    initial=arrays.initial,
+                    transition=arrays.transition,
+                    reward=arrays.reward[:, 0],
+                    policies=policies,
+                    data_policies=policies,
+                    model_transition=(1 - part[..., None]) * arrays.transition
+                    + part[..., None] * other,
+                    opponent_models=(None, *models[1:]),
                 ),
                 alpha,
             )

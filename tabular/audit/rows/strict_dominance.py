@@ -14,10 +14,10 @@ from tabular.audit.rows.common import ROUNDING, SEVEN, proved
 from tabular.equilibria.logit_stage import logit_responses
 from tabular.equilibria.nash_value_iteration import solve
 from tabular.equilibria.selection import parse_selection
-from tabular.equilibria.shapley import as_float
 from tabular.games.catalogue import find
-from tabular.soft_q import strict_dominance as soft_dominance
-from tabular.soft_q.all_agents import at_once, values_of
+from tabular.games.game import as_float
+from tabular.soft_q import strict_dominance
+from tabular.soft_q.all_agents import simultaneous_iteration, values_of
 
 #: Temperatures at which Climb is looked at, sweeps, and what they leave of values of 31: γ = 0.95
 #: to their power is 7e-12. The least bound is 2e-6.
@@ -72,10 +72,12 @@ def climb_row(alpha: float, nash: Array) -> dict[str, Any]:
     """V_α − V₀ of Climb after exact sweeps from Q = 0 and uniform play, and its bounds."""
     game = find("climb").build()
     floats = as_float(game)
-    steps = at_once(floats.gamma, game.actions, floats.transition, floats.reward, alpha)
+    steps = simultaneous_iteration(
+        floats.gamma, game.actions, floats.transition, floats.reward, alpha
+    )
     *_, last = islice(steps, SWEEPS + 1)
     apart = values_of(last, game.actions, alpha) - nash
-    below, above = soft_dominance.value_bounds(game, alpha)
+    below, above = strict_dominance.value_bounds(game, alpha)
     low, high = float(below.min()), float(above.max())
     distance = float(apart.min()), float(apart.max())
     inside = low - UNSWEPT <= distance[0] and distance[1] <= high + UNSWEPT
@@ -111,7 +113,7 @@ def solvable(rng: np.random.Generator, actions: tuple[int, int]) -> Array:
 
 def enclosed_replies(payoffs: Array, alpha: float, rng: np.random.Generator) -> float:
     """The largest share beside the profile over its bound, of soft replies from random starts."""
-    found = soft_dominance.enclosure(payoffs, alpha)
+    found = strict_dominance.enclosure(payoffs, alpha)
     worst = 0.0
     for _ in range(5):
         now = tuple(rng.dirichlet(np.ones(size)) for size in payoffs.shape[1:])

@@ -19,6 +19,7 @@ from bounds.commands.main import main
 from bounds.commands.setting import MAX_K
 from bounds.formula.bound import Bound
 from bounds.formula.error_profile import ErrorProfile
+from bounds.formula.symbols import SYMBOLS
 from bounds.formula.tree import formula_text
 from bounds.library.published import BOUNDS, find, names
 from tests.support.profiles import FEW, profiles
@@ -111,6 +112,8 @@ def test_show_says_all_of_a_bound(name: str) -> None:
     for bound in (b for b in BOUNDS if b.name == name):
         assert f"{bound.name}, about the {bound.about} return, {bound.convention}" in out
         assert bound.source in out
+        for symbol in bound.symbols:
+            assert f"{symbol}: {SYMBOLS[symbol].meaning}" in out
         assert all(hypothesis in out for hypothesis in bound.hypotheses)
         if bound.symbols:
             assert formula_text(bound) in out

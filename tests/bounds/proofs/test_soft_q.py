@@ -6,19 +6,18 @@ from typing import Any
 
 import pytest
 
-from bounds.library import published
-from bounds.library import soft_q as soft
-from bounds.proofs import simultaneous_soft_q as proofs_learners
-from bounds.proofs import soft_q as proofs_soft
+from bounds.library import published, soft_q
+from bounds.proofs import simultaneous_soft_q
+from bounds.proofs import soft_q as soft_q_proofs
 
 PROOFS = (
-    proofs_soft.soft_contraction,
-    proofs_soft.soft_distance,
-    proofs_soft.soft_to_nash,
-    proofs_soft.printed_target,
-    proofs_learners.soft_agents,
-    proofs_learners.pennies_cycle,
-    proofs_learners.shapley_repels,
+    soft_q_proofs.soft_contraction,
+    soft_q_proofs.soft_distance,
+    soft_q_proofs.soft_to_nash,
+    soft_q_proofs.printed_target,
+    simultaneous_soft_q.soft_agents,
+    simultaneous_soft_q.pennies_cycle,
+    simultaneous_soft_q.shapley_repels,
 )
 
 
@@ -37,50 +36,50 @@ def test_every_step_is_established(prove: Any) -> None:
             published,
             "coupling_sup_model",
             lambda gamma, span, c, rho: span * (1 / (1 - gamma) - c / (1 - gamma * rho) ** 2),
-            proofs_soft.soft_distance,
+            soft_q_proofs.soft_distance,
         ),
         (
             published,
             "coupling_sup_model",
             lambda gamma, span, c, rho: span * (1 - c) / (1 - gamma),
-            proofs_soft.soft_distance,
+            soft_q_proofs.soft_distance,
         ),
         (
-            soft,
+            soft_q,
             "q_distance",
             lambda gamma, span, rho: span * gamma * (1 - rho) / (1 - gamma * rho),
-            proofs_soft.soft_distance,
+            soft_q_proofs.soft_distance,
         ),
-        (soft, "nash_gap", lambda a, logs, gamma: a * logs, proofs_soft.soft_to_nash),
+        (soft_q, "nash_gap", lambda a, logs, gamma: a * logs, soft_q_proofs.soft_to_nash),
         (
-            soft,
+            soft_q,
             "nash_gap",
             lambda a, logs, gamma: gamma * a * logs / (1 - gamma),
-            proofs_soft.soft_to_nash,
+            soft_q_proofs.soft_to_nash,
         ),
         (
-            soft,
+            soft_q,
             "contraction_factor",
             lambda n, gamma, span, a: gamma + (n - 1) * span / (4 * a * (1 - gamma)),
-            proofs_learners.soft_agents,
+            simultaneous_soft_q.soft_agents,
         ),
         (
-            soft,
+            soft_q,
             "contraction_factor",
             lambda n, gamma, span, a: gamma + n * span / (2 * a * (1 - gamma)),
-            proofs_learners.soft_agents,
+            simultaneous_soft_q.soft_agents,
         ),
         (
-            soft,
+            soft_q,
             "sufficient_alpha",
             lambda n, gamma, span: (n - 1) * span / (2 * (1 - gamma)),
-            proofs_learners.soft_agents,
+            simultaneous_soft_q.soft_agents,
         ),
         (
-            soft,
+            soft_q,
             "weight_of_policies",
             lambda n, gamma, span: (n - 1) * span,
-            proofs_learners.soft_agents,
+            simultaneous_soft_q.soft_agents,
         ),
     ],
 )
@@ -109,13 +108,13 @@ def of_the_mean(alpha: Any, *entries: Any) -> Any:
 
 @pytest.mark.parametrize("wrong", [plain_maximum, at_twice_the_size, of_the_mean])
 def test_another_soft_maximum_is_not_proved(wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proofs_soft, "_logsumexp", wrong)
-    assert not proofs_soft.soft_contraction().holds
+    monkeypatch.setattr(soft_q_proofs, "_logsumexp", wrong)
+    assert not soft_q_proofs.soft_contraction().holds
 
 
 def test_formulas_by_hand() -> None:
-    assert soft.q_distance(F(1, 2), F(2), F(1, 2)) == F(2 * 1 * 4, 2 * 3) == F(4, 3)
-    assert soft.q_distance(F(9, 10), F(2), F(1)) == 0
-    assert soft.sufficient_alpha(2, F(0), F(2)) == 1
-    assert soft.sufficient_alpha(3, F(9, 10), F(1)) == 100
-    assert soft.nash_gap(0.1, log(6), 0.9) == pytest.approx(log(6))
+    assert soft_q.q_distance(F(1, 2), F(2), F(1, 2)) == F(2 * 1 * 4, 2 * 3) == F(4, 3)
+    assert soft_q.q_distance(F(9, 10), F(2), F(1)) == 0
+    assert soft_q.sufficient_alpha(2, F(0), F(2)) == 1
+    assert soft_q.sufficient_alpha(3, F(9, 10), F(1)) == 100
+    assert soft_q.nash_gap(0.1, log(6), 0.9) == pytest.approx(log(6))

@@ -12,17 +12,16 @@ from hypothesis import strategies as st
 from bounds.formula.error_profile import ErrorProfile
 from bounds.library import published
 from bounds.planning.rollout_length import plan
-from bounds.proofs import rollout_length as proofs_planner
-from bounds.proofs import theorems as proofs
+from bounds.proofs import rollout_length, theorems
 
 PROOFS = (
-    proofs.theorem1_from_coupling,
-    proofs.theorem2_from_coupling,
-    proofs.sup_form_is_monotone_in_k,
-    proofs.opponent_term_bracket,
-    proofs.sup_closed_form,
-    proofs_planner.expected_form_has_no_inner_optimum,
-    proofs_planner.printed_optimum,
+    theorems.theorem1_from_coupling,
+    theorems.theorem2_from_coupling,
+    theorems.sup_form_is_monotone_in_k,
+    theorems.opponent_term_bracket,
+    theorems.sup_closed_form,
+    rollout_length.expected_form_has_no_inner_optimum,
+    rollout_length.printed_optimum,
 )
 
 
@@ -52,7 +51,7 @@ def one_agent_forgotten(gamma: Any, r: Any, m: Any, ego: Any, opp: Any, h: Any) 
 @pytest.mark.parametrize("wrong", [without_model_error, without_discount, one_agent_forgotten])
 def test_a_wrong_theorem_1_is_not_proved(wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "theorem1", wrong)
-    assert not proofs.theorem1_from_coupling().holds
+    assert not theorems.theorem1_from_coupling().holds
 
 
 def fewer_opponent_steps(gamma: Any, k: Any, r: Any, m: Any, s: Any, h: Any) -> Any:
@@ -70,7 +69,7 @@ def shift_one_step_late(gamma: Any, k: Any, r: Any, m: Any, s: Any, h: Any) -> A
 @pytest.mark.parametrize("wrong", [fewer_opponent_steps, without_model_steps, shift_one_step_late])
 def test_a_wrong_theorem_2_is_not_proved(wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "theorem2_without_third_term", wrong)
-    assert not proofs.theorem2_from_coupling().holds
+    assert not theorems.theorem2_from_coupling().holds
 
 
 def test_a_wrong_sup_form_is_not_proved_monotone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +79,7 @@ def test_a_wrong_sup_form_is_not_proved_monotone(monkeypatch: pytest.MonkeyPatch
         return right(gamma, k + 1, span, c, q, rho)
 
     monkeypatch.setattr(published, "coupling_sup_branched", wrong)
-    assert not proofs.sup_form_is_monotone_in_k().holds
+    assert not theorems.sup_form_is_monotone_in_k().holds
 
 
 def sup_one_step_short(gamma: Any, k: Any, span: Any, c: Any, rho: Any, q: Any) -> Any:
@@ -92,14 +91,14 @@ def sup_one_step_short(gamma: Any, k: Any, span: Any, c: Any, rho: Any, q: Any) 
 
 def test_a_wrong_closed_form_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "coupling_sup_branched", sup_one_step_short)
-    assert not proofs.sup_closed_form().holds
+    assert not theorems.sup_closed_form().holds
 
 
 def test_a_wrong_unbranched_closed_form_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         published, "coupling_sup_model", lambda gamma, span, c, rho: span * (1 - c / (1 - rho))
     )
-    assert not proofs.sup_closed_form().holds
+    assert not theorems.sup_closed_form().holds
 
 
 def test_the_optimum_of_another_bound_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +106,7 @@ def test_the_optimum_of_another_bound_is_not_proved(monkeypatch: pytest.MonkeyPa
         return published.theorem2_without_third_term(gamma, k, r, m, ego + opp, h)
 
     monkeypatch.setattr(published, "theorem2", without_third)
-    assert not proofs_planner.printed_optimum().holds
+    assert not rollout_length.printed_optimum().holds
 
 
 @pytest.mark.parametrize(
@@ -121,8 +120,8 @@ def test_the_optimum_of_another_bound_is_not_proved(monkeypatch: pytest.MonkeyPa
 def test_with_other_terms_the_planner_theorem_is_not_proved(
     name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proofs_planner, name, wrong)
-    assert not proofs_planner.expected_form_has_no_inner_optimum().holds
+    monkeypatch.setattr(rollout_length, name, wrong)
+    assert not rollout_length.expected_form_has_no_inner_optimum().holds
 
 
 def one_opponent(gamma: F, shift: F, hat: F, error: F) -> ErrorProfile:

@@ -249,7 +249,7 @@ def test_the_ledger_on_disk_and_for_people(tmp_path: Path) -> None:
         "----------------------------------------------------",
         "theorem1-printed  refuted  6.39 against 0.38",
         "coupling-sup      tested   3000 games, worst ratio 1",
-        "open-one          open     ",
+        "open-one          open",
     ]
     lines = markdown(claims).splitlines()
     assert lines[0] == "| claim | status | evidence |"

@@ -67,7 +67,7 @@ def gradients(learner: ActorCritic, batch: Batch) -> dict[str, Tensor]:
     views, given = learner.views(batch), streams(SEEDS, "update")
     objective, stack = learner.objective, learner.policies.stack
     y = objective.target(views, learner.policies, learner.targets, given)
-    q = learner.critics(views.seen)
+    q = learner.critics(views.critic_inputs)
     error = (q - y.unsqueeze(2)).square().sum()
     (by_critic,) = torch.autograd.grad(error, learner.critics.stack.parameters)
     loss, _ = objective.policy_loss(views, learner.policies, learner.critics, given)

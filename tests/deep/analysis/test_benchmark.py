@@ -10,14 +10,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from deep.analysis import benchmark as bench
-from deep.analysis import benchmark_hours as bench_hours
+from deep.analysis import benchmark, benchmark_hours
 from deep.analysis.benchmark import Products, beside_products
 from deep.analysis.benchmark_hours import ALGORITHMS, PLANS, Costs, Hours
+from deep.aorpo.branches import Branches
+from deep.aorpo.models import AgentModels
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.commands.main import main
 from deep.data.replay import Replay
 from deep.dynamics.ensemble import UNIT
+from deep.opponents.fitting import OpponentSettings, Split
+from deep.seeding import Streams
 from deep.training.presets import preset
 from deep.training.run import Run, assemble
 from deep.training.settings import Settings
@@ -27,17 +30,19 @@ from tests.support.runs import modelled, small
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is small: networks, rows, batches."""
-    networks = replace(bench.SETTINGS, hidden=(32, 32), members=2, rows=2000)
+    networks = replace(benchmark.SETTINGS, hidden=(32, 32), members=2, max_rows=2000)
     for name, value in (("SETTINGS", networks), ("TRANSITIONS", 2000), ("BRANCHES", 64)):
-        monkeypatch.setattr(bench, name, value)
-    monkeypatch.setattr(bench, "memory", lambda: bench.Row("memory", bench.peak(), "GB", None, ""))
-    monkeypatch.setattr(bench, "paper", lambda a: modelled(small("spread", a, seeds=(0,))))
+        monkeypatch.setattr(benchmark, name, value)
+    monkeypatch.setattr(
+        benchmark, "memory", lambda: benchmark.Row("memory", benchmark.peak(), "GB", None, "")
+    )
+    monkeypatch.setattr(benchmark, "paper", lambda a: modelled(small("spread", a, seeds=(0,))))
 
 
 @pytest.mark.usefixtures("tiny")
 def test_the_table() -> None:
     threads = torch.get_num_threads()
-    rows = bench.table(turns=1)
+    rows = benchmark.table(turns=1)
     assert torch.get_num_threads() == threads
     assert [row.unit for row in rows] == ["s", "s", "s", "GB", "ms", "ms", "steps/s", "steps/s"]
     assert all(row.value > 0 for row in rows)
@@ -46,45 +51,45 @@ def test_the_table() -> None:
     whole, _, epoch, *_ = (row.what for row in rows)
     assert whole == "whole rollout of 10 steps, 8 rows, one agent, all asked"
     assert epoch == "fitting epoch, 2,000 transitions, 2 members, one agent"
-    titles, *lines = bench.lines(rows)
+    titles, *lines = benchmark.lines(rows)
     assert titles == ("what", "measured", "/ its products", "target")
     assert [line[0] for line in lines] == [row.what for row in rows]
 
 
 def test_what_is_timed_has_the_paper_s_size() -> None:
-    settings = bench.paper("aorpo")
+    settings = benchmark.paper("aorpo")
     model = settings.learner.model  # type: ignore[union-attr]
     assert (model.rollouts, model.conditioned, settings.learner.batch) == (1024, True, 1024)
-    assert (bench.BRANCHES, bench.STEPS) == (1024, 10)
+    assert (benchmark.BRANCHES, benchmark.STEPS) == (1024, 10)
     assert (model.dynamics.hidden, model.dynamics.members) == ((512,) * 4, 8)
-    assert (bench.SETTINGS.hidden, bench.SETTINGS.members) == ((512,) * 4, 8)
-    rounds = bench.made(
+    assert (benchmark.SETTINGS.hidden, benchmark.SETTINGS.members) == ((512,) * 4, 8)
+    rounds = benchmark.made(
         replace(settings, learner=modelled(small("spread", "aorpo")).learner)
     ).rounds
     assert isinstance(rounds, ModelBasedRounds)
-    assert rounds.minds.own is not None
+    assert rounds.models.inference_opponents is not None
 
 
 @pytest.mark.usefixtures("tiny")
 def test_all_are_asked_in_the_whole_rollout(monkeypatch: pytest.MonkeyPatch) -> None:
     """In each of 10 steps every agent asks both others in all rows, and rows are kept."""
     seen = []
-    branch = ModelBasedRounds.branch
+    roll = Branches.roll
 
-    def watched(self: ModelBasedRounds, replay: Replay, k: Tensor, n: Tensor) -> None:
+    def watched(self: Branches, replay: Replay, k: Tensor, n: Tensor, drawing: Streams) -> None:
         before = self.communication.interactions.calls.clone()
-        branch(self, replay, k, n)
+        roll(self, replay, k, n, drawing)
         seen.append(self.communication.interactions.calls - before)
 
-    monkeypatch.setattr(ModelBasedRounds, "branch", watched)
-    bench.whole_rollout(1)
+    monkeypatch.setattr(Branches, "roll", watched)
+    benchmark.whole_rollout(1)
     assert all(torch.equal(each[0], 80 * (1 - torch.eye(3)).long()) for each in seen)
 
 
 def test_products_are_done_again_as_they_were() -> None:
     a, b, out = torch.randn(2, 3, 4), torch.randn(2, 4, 5), torch.zeros(2, 3, 5)
     multiply, products = torch.bmm, Products()
-    with products.recorded():
+    with products:
         torch.bmm(a, b, out=out)
         torch.bmm(a, b)
     assert torch.bmm is multiply
@@ -106,25 +111,32 @@ def test_the_least_of_the_turns() -> None:
 def counted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """How often a run does what ``Costs`` are of: fits as many epochs as they may."""
     counts: Counter[str] = Counter()
-    usual = {name: getattr(ModelBasedRounds, name) for name in ("branch", "fit_dynamics")}
-    fit_opponents = ModelBasedRounds.fit_opponents
+    roll, fit_dynamics, fit_opponents = (
+        Branches.roll,
+        AgentModels.fit_dynamics,
+        AgentModels.fit_opponents,
+    )
 
-    def branch(self: ModelBasedRounds, replay: Replay, k: Tensor, n: Tensor) -> None:
+    def rolled(self: Branches, replay: Replay, k: Tensor, n: Tensor, drawing: Streams) -> None:
         counts["branch"] += int(k.max())
-        usual["branch"](self, replay, k, n)
+        roll(self, replay, k, n, drawing)
 
-    def fit_dynamics(self: ModelBasedRounds, replay: Replay) -> Any:
-        dynamics = self.settings.dynamics
-        rows = min(replay.size, dynamics.rows)
-        counts["epoch"] += rows * dynamics.most_epochs  # type: ignore[assignment]
-        return usual["fit_dynamics"](self, replay)
+    def fitted(self: AgentModels, replay: Replay, drawing: Streams) -> Any:
+        if self.ensemble is not None:
+            dynamics = self.ensemble.settings
+            rows = min(replay.size, dynamics.max_rows)
+            counts["epoch"] += rows * dynamics.max_epochs  # type: ignore[assignment]
+        return fit_dynamics(self, replay, drawing)
 
-    def fit(self: ModelBasedRounds, replay: Replay) -> Any:
-        counts["opponents"] += self.settings.opponents.epochs
-        return fit_opponents(self, replay)
+    def modelled_(
+        self: AgentModels, chosen: OpponentSettings, rows: Split, drawing: Streams
+    ) -> Any:
+        counts["opponents"] += chosen.max_epochs
+        return fit_opponents(self, chosen, rows, drawing)
 
-    for name, each in (("branch", branch), ("fit_dynamics", fit_dynamics), ("fit_opponents", fit)):
-        monkeypatch.setattr(ModelBasedRounds, name, each)
+    monkeypatch.setattr(Branches, "roll", rolled)
+    monkeypatch.setattr(AgentModels, "fit_dynamics", fitted)
+    monkeypatch.setattr(AgentModels, "fit_opponents", modelled_)
     trainer = assemble(Run(Path(), "run", settings, "cpu"))
     while trainer.episodes < settings.episodes:
         trainer.step()
@@ -146,41 +158,43 @@ def test_hours_are_of_the_rounds_that_a_run_has(
     monkeypatch: pytest.MonkeyPatch, algorithm: str, changes: dict[str, Any]
 ) -> None:
     """One part costs 1, all others nothing: as many as a real run has of it, exactly."""
-    settings = modelled(small("speaker-listener", algorithm, seeds=(0,), **changes), start=9, k=4)
+    settings = modelled(
+        small("speaker-listener", algorithm, seeds=(0,), **changes), warmup_episodes=9, k=4
+    )
     found = counted(settings, monkeypatch)
     for name, count in found.items():
         costs = replace(Costs(0.0, 0.0), **{name: 1.0})
-        due = count / bench_hours.ROWS if name == "epoch" else count
-        assert bench_hours.seconds(settings, costs, many=True) == pytest.approx(due, rel=1e-12)
+        due = count / benchmark_hours.ROWS if name == "epoch" else count
+        assert benchmark_hours.seconds(settings, costs, many=True) == pytest.approx(due, rel=1e-12)
         assert (count > 0) == (algorithm == "aorpo" or name in ("step", "update"))
-        least = bench_hours.seconds(settings, costs, many=False)
-        assert 0 <= least <= bench_hours.seconds(settings, costs, many=True)
+        least = benchmark_hours.seconds(settings, costs, many=False)
+        assert 0 <= least <= benchmark_hours.seconds(settings, costs, many=True)
 
 
 def test_fits_that_stop_early_take_less() -> None:
     settings = preset("paper", "spread", "aorpo")
     dynamics = settings.learner.model.dynamics  # type: ignore[union-attr]
     costs = Costs(0.0, 0.0, epoch=1.0)
-    least, most = (bench_hours.seconds(settings, costs, many) for many in (False, True))
-    assert most / least == pytest.approx(dynamics.most_epochs / dynamics.patience)
+    least, most = (benchmark_hours.seconds(settings, costs, many) for many in (False, True))
+    assert most / least == pytest.approx(dynamics.max_epochs / dynamics.patience)
 
 
 @pytest.mark.parametrize("algorithm", ["masac", "aorpo"])
 def test_costs_are_measured(monkeypatch: pytest.MonkeyPatch, algorithm: str) -> None:
-    monkeypatch.setattr(bench_hours, "ROWS", 20 * UNIT)
-    costs = bench_hours.measure(modelled(small("climb", algorithm)), 1)
+    monkeypatch.setattr(benchmark_hours, "ROWS", 20 * UNIT)
+    costs = benchmark_hours.measure(modelled(small("climb", algorithm)), 1)
     there = [costs.opponents > 0, costs.branch > 0, costs.epoch > 0]
     assert there == [algorithm == "aorpo"] * 3
     assert min(costs.step, costs.update) > 0
-    exact = bench_hours.measure(modelled(small("climb", "aorpo"), exact_dynamics=True), 1)
+    exact = benchmark_hours.measure(modelled(small("climb", "aorpo"), exact_dynamics=True), 1)
     assert exact.epoch == 0
 
 
 def test_the_command_prints_both_tables(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench, "table", lambda **_: [bench.Row("a", 0.123, "s", 1.25, "b")])
-    monkeypatch.setattr(bench_hours, "measure", lambda *_: Costs(0.001, 0.01, 0.1, 0.1, 1.0))
+    monkeypatch.setattr(benchmark, "table", lambda **_: [benchmark.Row("a", 0.123, "s", 1.25, "b")])
+    monkeypatch.setattr(benchmark_hours, "measure", lambda *_: Costs(0.001, 0.01, 0.1, 0.1, 1.0))
     assert main(["bench"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[3].split() == ["a", "0.12", "s", "1.25", "b"]
@@ -195,11 +209,11 @@ def test_the_command_prints_both_tables(
     assert len(found["hours"]) == cases
     first = Hours(**found["hours"][0])
     settings = preset(first.preset, first.task, first.algorithm)
-    total = len(settings.seeds) * bench_hours.seconds(settings, Costs(0.001, 0.01), many=True)
+    total = len(settings.seeds) * benchmark_hours.seconds(settings, Costs(0.001, 0.01), many=True)
     assert first.algorithm == "masac"
     assert first.least == first.most == pytest.approx(total / 3600)
 
 
 def test_figures_have_two_or_three_digits() -> None:
-    found = [bench.figure(x) for x in (0.0012345, 0.5, 9.87, 12.345, 163_981.9)]
+    found = [benchmark.figure(x) for x in (0.0012345, 0.5, 9.87, 12.345, 163_981.9)]
     assert found == ["0.0012", "0.5", "9.9", "12.3", "163,982"]

@@ -1,4 +1,4 @@
-"""Drift of branches by usage: what is asked, and what separates the usages."""
+"""Drift of branches by scheme: what is asked, and what separates the schemes."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from deep.agents.actor_critic import ActorCritic
-from deep.analysis.drift import USAGES, Drift, drift
+from deep.analysis.drift import COMPARED, Drift, drift
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.seeding import streams
 from deep.training.run import assemble
@@ -40,26 +40,26 @@ def drifted(tmp_path: Path, **changes: object) -> Drift:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Drift:
-    # inferred actions are drawn anew for every usage, so they would part usages that are the same
+    # inferred actions are drawn anew for every scheme, so they would part schemes that are the same
     return drifted(tmp_path_factory.mktemp("learned"), conditioned=False)
 
 
-def test_usages_ask_what_their_lengths_say(found: Drift) -> None:
+def test_schemes_ask_what_their_lengths_say(found: Drift) -> None:
     ks = torch.arange(1, STEPS + 1)
-    assert torch.equal(found.calls["all models"], torch.zeros(2, 3, STEPS, dtype=torch.int64))
-    assert torch.equal(found.calls["all real"], (2 * ks).expand(2, 3, STEPS))
+    assert torch.equal(found.calls["all-models"], torch.zeros(2, 3, STEPS, dtype=torch.int64))
+    assert torch.equal(found.calls["all-real"], (2 * ks).expand(2, 3, STEPS))
     # errors of ratio 1 to 2, 1 to 3 and 1 to 1: k − ⌊k/2⌋, k − ⌊k/3⌋ and 0 calls
     wanted = torch.stack([ks - ks // 2, ks - ks // 3, torch.zeros_like(ks)])
     assert torch.equal(found.calls["adaptive"], wanted.expand(2, 3, STEPS))
 
 
-def test_usages_differ_where_models_play(found: Drift) -> None:
-    for name in USAGES:
+def test_schemes_differ_where_models_play(found: Drift) -> None:
+    for name in COMPARED:
         assert found.errors[name].shape == (2, 3, STEPS)
         assert bool((found.errors[name] > 0).all())
     # agent 2 trusts both equally: adaptive is all models
-    assert torch.equal(found.errors["adaptive"][:, 2], found.errors["all models"][:, 2])
-    assert not torch.equal(found.errors["all real"], found.errors["all models"])
+    assert torch.equal(found.errors["adaptive"][:, 2], found.errors["all-models"][:, 2])
+    assert not torch.equal(found.errors["all-real"], found.errors["all-models"])
 
 
 def test_opponents_that_are_real_add_nothing(tmp_path: Path) -> None:
@@ -68,5 +68,5 @@ def test_opponents_that_are_real_add_nothing(tmp_path: Path) -> None:
     def same(a: Tensor, b: Tensor) -> bool:
         return torch.equal(a, b)
 
-    assert same(found.errors["all models"], found.errors["all real"])
-    assert same(found.errors["adaptive"], found.errors["all real"])
+    assert same(found.errors["all-models"], found.errors["all-real"])
+    assert same(found.errors["adaptive"], found.errors["all-real"])

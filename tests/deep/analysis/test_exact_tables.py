@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from bounds.shared.numbers import InputError
-from deep.analysis import theory_in_the_loop as theory_run
+from deep.analysis import theory_in_the_loop
 from deep.analysis.exact_tables import Watched, distributions, policies, read, watched
 from deep.analysis.theory_in_the_loop import difference, settings, train, verify
 from deep.seeding import streams
@@ -40,7 +40,9 @@ def one_thread() -> None:
 def small(game: str = "garnet", seeds: tuple[int, ...] = (3, 5), **model: Any) -> Settings:
     """A run of a second or two that has used its models."""
     chosen = settings(game, seeds, epochs=3)
-    used = replace(chosen.learner.model, **{"rollouts": 64, "k": 3, "grow": (0, 1)} | model)
+    used = replace(
+        chosen.learner.model, **{"rollouts": 64, "k": 3, "rollout_length_epochs": (0, 1)} | model
+    )
     return replace(chosen, updates=2, learner=replace(chosen.learner, model=used))
 
 
@@ -88,7 +90,7 @@ def test_policies_are_sums_over_what_is_inferred(loop: Watched) -> None:
     """The same by a plain loop over runs, agents, states and the others' actions."""
     learner: Any = loop.trainer.learner
     rounds: Any = loop.trainer.rounds
-    sizes, own = loop.game.actions, rounds.minds.own
+    sizes, own = loop.game.actions, rounds.models.inference_opponents
     width, n = max(sizes), loop.game.n
     for run, each in enumerate(policies(loop.trainer)):
         for ego, policy in enumerate(each):
@@ -112,7 +114,7 @@ def test_policies_are_sums_over_what_is_inferred(loop: Watched) -> None:
 
 def test_dynamics_and_opponents_are_what_branches_draw(loop: Watched) -> None:
     rounds: Any = loop.trainer.rounds
-    game, minds = loop.game, rounds.minds
+    game, models = loop.game, rounds.models
     width, n, s = max(game.actions), game.n, game.n_states
     tables = read(loop.trainer)
     own = list(product(*map(range, game.actions)))
@@ -121,13 +123,17 @@ def test_dynamics_and_opponents_are_what_branches_draw(loop: Watched) -> None:
         seen = rows[:, None].expand(2, n, -1, n, -1)
         played = functional.one_hot(torch.tensor(own[a]), width).double()
         played = played.expand(2, n, len(rows), -1, -1)
-        _, following, _ = minds.dynamics.step(None, seen, played, streams((3, 5), f"step {a}"))
+        _, following, _ = models.dynamics.step(None, seen, played, streams((3, 5), f"step {a}"))
         shares = following[..., 0, :].unflatten(2, (s, DRAWS)).mean(3)
         for run, found in enumerate(tables):
             for ego in range(n):
                 assert found.dynamics[ego].shape == game.transition.shape
                 assert close(found.dynamics[ego][:, a], shares[run, ego].numpy())
-    drawn = minds.played.sample(seen, streams((3, 5), "sample")).unflatten(2, (s, DRAWS)).mean(3)
+    drawn = (
+        models.played_opponents.sample(seen, streams((3, 5), "sample"))
+        .unflatten(2, (s, DRAWS))
+        .mean(3)
+    )
     for run, found in enumerate(tables):
         for ego in range(n):
             for j, model in enumerate(found.opponents[ego]):
@@ -211,16 +217,16 @@ def one_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A record of one game and a small run."""
     folder = tmp_path_factory.mktemp("theory")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(theory_run, "settings", lambda game: small(game, (3, 5)))
-        patch.setattr(theory_run, "SEEDS", (3, 5))
-        theory_run.record(folder, ("garnet",))
+        patch.setattr(theory_in_the_loop, "settings", lambda game: small(game, (3, 5)))
+        patch.setattr(theory_in_the_loop, "SEEDS", (3, 5))
+        theory_in_the_loop.record(folder, ("garnet",))
     return folder
 
 
 @pytest.fixture
 def recorded(one_record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, with the code's settings likewise."""
-    monkeypatch.setattr(theory_run, "settings", lambda game: small(game, (3, 5)))
+    monkeypatch.setattr(theory_in_the_loop, "settings", lambda game: small(game, (3, 5)))
     shutil.copytree(one_record, tmp_path / "record")
     return tmp_path / "record"
 
@@ -243,7 +249,7 @@ def test_a_record_with_another_number_is_not(
     heads, first, *rest = path.read_text("utf-8").splitlines()
     # training anew gives what was recorded, as the test above found
     lines = list(csv.DictReader(io.StringIO(path.read_text("utf-8"))))
-    monkeypatch.setattr(theory_run, "train", lambda _: lines)
+    monkeypatch.setattr(theory_in_the_loop, "train", lambda _: lines)
     cells = first.split(",")
     place = heads.split(",").index(column)
     cells[place] = str(float(cells[place]) + 1e-5)
@@ -278,9 +284,9 @@ def test_differences_of_tables() -> None:
 
 def test_the_record_is_of_these_settings() -> None:
     manifest, records = load(FOLDER)
-    assert [record.game for record in records] == list(theory_run.GAMES)
+    assert [record.game for record in records] == list(theory_in_the_loop.GAMES)
     for record in records:
         assert manifest["settings"][record.game] == json.loads(
-            json.dumps(theory_run.as_json(settings(record.game)))
+            json.dumps(theory_in_the_loop.as_json(settings(record.game)))
         )
-        assert record.seeds == theory_run.SEEDS
+        assert record.seeds == theory_in_the_loop.SEEDS

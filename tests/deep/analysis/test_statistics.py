@@ -9,7 +9,8 @@ from scipy import stats
 
 from bounds.shared.numbers import InputError
 from deep.analysis.figures import learning_curves
-from deep.analysis.statistics import bootstrap, interquartile_mean, mean
+from deep.analysis.statistics import bootstrap, interquartile_mean
+from tabular.records.intervals import mean
 
 NUMBERS = arrays.arrays(float, st.integers(2, 12), elements=st.floats(-100, 100))
 

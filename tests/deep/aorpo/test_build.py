@@ -24,7 +24,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,14 +32,18 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from bounds.planning.schemes import SCHEMES
 from deep.agents.actor_critic import ActorCritic
-from deep.agents.rounds import Parts
-from deep.aorpo import length_rules as lengths
-from deep.aorpo.rounds import ModelBasedRounds, Usage
+from deep.agents.rounds import RoundInputs
+from deep.aorpo.branches import Branches
+from deep.aorpo.models import AgentModels
+from deep.aorpo.rollout_schedule import linear
+from deep.aorpo.rounds import ModelBasedRounds
+from deep.aorpo.schemes import Estimates, lengths
 from deep.data.replay import Replay
 from deep.dynamics.ensemble import Ensemble
 from deep.envs.particle import ParticleEnv
-from deep.seeding import streams
+from deep.seeding import Streams, streams
 from deep.training import checkpoint
 from deep.training.run import Run, assemble, reopen, train, trained
 from deep.training.trainer import Trainer
@@ -48,7 +52,6 @@ from tabular.games.chains import induced_transition
 from tabular.games.policy import joint_policy
 from tests.support.runs import kept, last, modelled, new, same, small
 
-SCHEMES = get_args(Usage)
 THREE = "game:three-player-matching-pennies"
 
 
@@ -78,14 +81,13 @@ def learner_of(trainer: Trainer) -> ActorCritic:
     return trainer.learner
 
 
-def parts_of(trainer: Trainer) -> Parts:
-    return Parts(
-        trainer.replay,
-        trainer.learner,
-        trainer.streams,
-        trainer.steps,
-        trainer.episodes,
-        lambda _: None,
+def inputs_of(trainer: Trainer) -> RoundInputs:
+    return RoundInputs(
+        replay=trainer.replay,
+        streams=trainer.streams,
+        steps=trainer.steps,
+        episodes=trainer.episodes,
+        check=lambda _: None,
     )
 
 
@@ -108,7 +110,7 @@ def alike(three: dict[str, Tensor], one: dict[str, Tensor]) -> bool:
         beside = three[name]
         if beside.ndim and len(beside) == 3 * len(alone):
             beside = beside[1:2]
-        if name == "rounds/made_up/rows":
+        if name == "rounds/branches/model_buffer/rows":
             beside = beside[:, :, : alone.shape[2]]
         if not torch.equal(beside, alone):
             return False
@@ -122,7 +124,7 @@ CASES += [(THREE, "aordpg", "planned"), (THREE, "aorpo", "released")]
 
 @pytest.mark.parametrize(("task", "algorithm", "scheme"), CASES)
 def test_a_run_does_not_depend_on_the_runs_beside_it(
-    task: str, algorithm: str, scheme: Usage
+    task: str, algorithm: str, scheme: str
 ) -> None:
     """Seeds 0, 1, 2 against 1 alone: everything that a checkpoint holds, bit for bit."""
     beside, alone = (
@@ -130,7 +132,7 @@ def test_a_run_does_not_depend_on_the_runs_beside_it(
         for seeds in ((0, 1, 2), (1,))
     )
     assert alike(kept(beside), kept(alone))
-    assert bool(rounds_of(alone).made_up.added.all())
+    assert bool(rounds_of(alone).branches.model_buffer.added.all())
     other = until(made(task, algorithm, {"seeds": (2,)}, scheme=scheme), 4)
     assert not alike(kept(beside), kept(other))
 
@@ -140,7 +142,7 @@ def test_a_run_does_not_depend_on_the_runs_beside_it(
     [
         ("speaker-listener", "aorpo", {"exact_dynamics": True, "scheme": "planned"}),
         ("climb", "aordpg", {"exact_dynamics": True, "exact_opponents": True}),
-        (THREE, "aorpo", {"conditioned": False, "scheme": "released", "start": 6}),
+        (THREE, "aorpo", {"conditioned": False, "scheme": "released", "warmup_episodes": 6}),
     ],
 )
 def test_other_kinds_of_rounds_go_on_bit_for_bit(
@@ -176,22 +178,22 @@ def test_a_run_that_is_read_plays_as_it_did(tmp_path: Path) -> None:
 
 def test_calls_are_those_of_the_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
     """Σ_j (k − nⱼ) M for every run, ego and opponent, round by round; nothing in the warm-up."""
-    branch = ModelBasedRounds.branch
+    roll = Branches.roll
     seen: list[tuple[Tensor, Tensor]] = []
 
-    def watched(self: ModelBasedRounds, replay: Replay, k: Tensor, n: Tensor) -> None:
+    def watched(self: Branches, replay: Replay, k: Tensor, n: Tensor, drawing: Streams) -> None:
         before = self.communication.interactions.calls.clone()
-        branch(self, replay, k, n)
+        roll(self, replay, k, n, drawing)
         others = ~torch.eye(n.shape[-1], dtype=torch.bool)
-        due = (k.unsqueeze(-1) - n) * others * self.settings.rollouts
+        due = (k.unsqueeze(-1) - n) * others * self.rollouts
         assert torch.equal(self.communication.interactions.calls - before, due)
         seen.append((k, n))
 
-    monkeypatch.setattr(ModelBasedRounds, "branch", watched)
+    monkeypatch.setattr(Branches, "roll", watched)
     for scheme in SCHEMES:
         seen.clear()
-        trainer = until(made("spread", scheme=scheme, start=6, calls=2), 12)
-        counted = rounds_of(trainer).communication.interactions
+        trainer = until(made("spread", scheme=scheme, warmup_episodes=6, calls=2), 12)
+        counted = rounds_of(trainer).branches.communication.interactions
         others = ~torch.eye(3, dtype=torch.bool)
         each = [8 * (k.unsqueeze(-1) - n) * others for k, n in seen]
         total = torch.stack(each).sum((0, 2, 3))
@@ -201,43 +203,43 @@ def test_calls_are_those_of_the_lengths(monkeypatch: pytest.MonkeyPatch) -> None
         assert torch.equal(counted.calls.sum((1, 2)), total)
         assert bool(counted.calls.any()) == (scheme != "all-models")
         acts = (3 * counted.steps + total).double()
-        normalised = rounds_of(trainer).totals()["normalised_interactions"]
+        normalised = rounds_of(trainer).counters()["normalised_interactions"]
         assert torch.equal(normalised, acts / 3 / 25)
 
 
 def test_the_warm_up_uses_no_dynamics_and_no_call() -> None:
-    trainer = made(run={"environments": 3}, start=9)
+    trainer = made(run={"environments": 3}, warmup_episodes=9)
     rounds = rounds_of(trainer)
     before = {name: each.state().clone() for name, each in rounds.streams.items()}
-    model = rounds.minds.ensemble
+    model = rounds.models.ensemble
     assert model is not None
     parameters = model.stack.parameters.clone()
     while trainer.episodes < 9:
         trainer.step()
     assert trainer.updates > 0
-    assert rounds.fitted == -1
-    assert not bool(rounds.made_up.added.any())
-    assert not bool(rounds.communication.interactions.calls.any())
+    assert rounds.last_dynamics_fit == -1
+    assert not bool(rounds.branches.model_buffer.added.any())
+    assert not bool(rounds.branches.communication.interactions.calls.any())
     for name in ("dynamics", "rollouts"):
         assert torch.equal(rounds.streams[name].state(), before[name])
     assert not torch.equal(rounds.streams["opponents"].state(), before["opponents"])
     assert torch.equal(model.stack.parameters, parameters)
     until(trainer, 1)
-    assert rounds.fitted == trainer.steps
-    assert bool(rounds.made_up.added.all())
+    assert rounds.last_dynamics_fit == trainer.steps
+    assert bool(rounds.branches.model_buffer.added.all())
     assert not torch.equal(model.stack.parameters, parameters)
 
 
 def test_dynamics_are_fitted_every_so_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted: list[int] = []
-    fit = ModelBasedRounds.fit_dynamics
+    fit = AgentModels.fit_dynamics
 
-    def watched(self: ModelBasedRounds, replay: Replay) -> dict[str, Tensor]:
+    def watched(self: AgentModels, replay: Replay, drawing: Streams) -> dict[str, Tensor]:
         fitted.append(replay.added)
-        return fit(self, replay)
+        return fit(self, replay, drawing)
 
-    monkeypatch.setattr(ModelBasedRounds, "fit_dynamics", watched)
-    until(made(refit=50), 20)
+    monkeypatch.setattr(AgentModels, "fit_dynamics", watched)
+    until(made(fit_every=50), 20)
     # rounds every 20 steps in steps of 3: the first one 50 or more after the last fit
     assert len(fitted) > 4
     assert all(50 <= later - earlier < 73 for earlier, later in itertools.pairwise(fitted))
@@ -246,12 +248,15 @@ def test_dynamics_are_fitted_every_so_many_steps(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_a_batch_has_its_share_of_real_rows(share: float) -> None:
     """Made-up rewards are replaced by 1000 + the ego's number; real ones are 0 or less."""
-    trainer = until(made(share=share), 2)
+    trainer = until(made(real_ratio=share), 2)
     rounds = rounds_of(trainer)
-    widths = 2 * rounds.made_up.shape.observation_width + 2 * rounds.made_up.shape.action_width
+    widths = (
+        2 * rounds.branches.model_buffer.shape.observation_width
+        + 2 * rounds.branches.model_buffer.shape.action_width
+    )
     for ego in range(2):
-        rounds.made_up.rows[:, ego, :, widths : widths + 2] = 1000.0 + ego
-    batch = rounds.drawn(parts_of(trainer))
+        rounds.branches.model_buffer.rows[:, ego, :, widths : widths + 2] = 1000.0 + ego
+    batch = rounds.draw(inputs_of(trainer))
     assert batch.rewards.shape == (2, 2, 8, 2)
     real = round(8 * share)
     assert bool((batch.rewards[:, :, :real] <= 0).all())
@@ -262,13 +267,20 @@ def test_a_batch_has_its_share_of_real_rows(share: float) -> None:
 def test_made_up_rows_turn_over() -> None:
     """A round of full length replaces all of D_model; one of k = 1 of 3 a third of it."""
     for k, left in ((3, 0), (1, 2)):
-        trainer = until(made(keep=1), 4)
+        trainer = until(made(buffer_rounds=1), 4)
         rounds = rounds_of(trainer)
-        assert bool((rounds.made_up.sizes == rounds.made_up.capacity).all())
-        assert rounds.made_up.capacity == 8 * 3
-        rounds.made_up.rows.fill_(1e6)
-        rounds.branch(trainer.replay, torch.full((2, 2), k), torch.zeros(2, 2, 2).long())
-        old = (rounds.made_up.rows == 1e6).all(-1).sum(-1)
+        assert bool(
+            (rounds.branches.model_buffer.sizes == rounds.branches.model_buffer.capacity).all()
+        )
+        assert rounds.branches.model_buffer.capacity == 8 * 3
+        rounds.branches.model_buffer.rows.fill_(1e6)
+        rounds.branches.roll(
+            trainer.replay,
+            torch.full((2, 2), k),
+            torch.zeros(2, 2, 2).long(),
+            rounds.streams["rollouts"],
+        )
+        old = (rounds.branches.model_buffer.rows == 1e6).all(-1).sum(-1)
         assert bool((old == 8 * left).all())
 
 
@@ -276,19 +288,19 @@ def test_branches_grow_as_the_schedule_says(monkeypatch: pytest.MonkeyPatch) -> 
     found: list[tuple[int, int]] = []
     learn = ModelBasedRounds.learn
 
-    def watched(self: ModelBasedRounds, parts: Parts) -> Any:
-        for measured in learn(self, parts):
+    def watched(self: ModelBasedRounds, inputs: RoundInputs) -> Any:
+        for measured in learn(self, inputs):
             if "k" in measured:
                 assert len(measured["k"].unique()) == 1
-                found.append((parts.episodes, int(measured["k"][0, 0])))
+                found.append((inputs.episodes, int(measured["k"][0, 0])))
             yield measured
 
     monkeypatch.setattr(ModelBasedRounds, "learn", watched)
-    until(made(k=5, grow=(1, 4), epoch=6, start=3), 40)
+    until(made(k=5, rollout_length_epochs=(1, 4), epoch=6, warmup_episodes=3), 40)
     assert {k for _, k in found} == {1, 2, 3, 5} or {k for _, k in found} == {1, 2, 3, 4, 5}
     for episodes, k in found:
         assert episodes >= 3
-        assert k == lengths.linear(episodes // 6, 1, 4, 5)
+        assert k == linear(episodes // 6, 1, 4, 5)
 
 
 # ---- the world itself in the place of models
@@ -303,14 +315,22 @@ def test_exact_branches_are_what_the_world_would_do() -> None:
     rounding of moving everything to the origin.
     """
     trainer = until(
-        made(run={"dtype": "float64"}, exact_dynamics=True, exact_opponents=True, grow=(0, 1)), 8
+        made(
+            run={"dtype": "float64"},
+            exact_dynamics=True,
+            exact_opponents=True,
+            rollout_length_epochs=(0, 1),
+        ),
+        8,
     )
     rounds, task = rounds_of(trainer), trainer.environments.world
     assert isinstance(task, ParticleEnv)
     # branches step after step, M rows each
-    rounds.made_up.clear()
-    rounds.branch(trainer.replay, torch.full((2, 2), 3), torch.full((2, 2, 2), 3))
-    batch = rounds.made_up.batch(torch.arange(24).expand(2, 2, -1))
+    rounds.branches.model_buffer.clear()
+    rounds.branches.roll(
+        trainer.replay, torch.full((2, 2), 3), torch.full((2, 2, 2), 3), rounds.streams["rollouts"]
+    )
+    batch = rounds.branches.model_buffer.batch(torch.arange(24).expand(2, 2, -1))
     seen, after = batch.observations, batch.next_observations
     assert torch.equal(seen[:, :, 8:], after[:, :, :16])
     listener = seen[..., 1, :]
@@ -331,7 +351,7 @@ def test_exact_branches_are_what_the_world_would_do() -> None:
     following, rewards = task.step(state, batch.actions)
     torch.testing.assert_close(task.observe(following), after, rtol=0, atol=1e-12)
     torch.testing.assert_close(rewards, batch.rewards, rtol=0, atol=1e-12)
-    assert not bool(rounds.communication.interactions.calls.any())
+    assert not bool(rounds.branches.communication.interactions.calls.any())
     # power: another goal, or actions of other rows, give other numbers
     wrong, _ = task.step(state, batch.actions.roll(1, 2))
     assert float((task.observe(wrong) - after).abs().max()) > 0.01
@@ -358,9 +378,9 @@ def law_is_the_game_s(name: str, **model: Any) -> bool:
     everything = trainer.replay.batch(torch.arange(trainer.replay.size).expand(1, -1))
     state = everything.observations[0, :, 0].double().mean(0).numpy()
     k, n = torch.full((1, game.n), 3), torch.full((1, game.n, game.n), 3)
-    rounds.made_up.clear()
-    rounds.branch(trainer.replay, k, n)
-    batch = rounds.made_up.batch(torch.arange(3 * 4096).expand(1, game.n, -1))
+    rounds.branches.model_buffer.clear()
+    rounds.branches.roll(trainer.replay, k, n, rounds.streams["rollouts"])
+    batch = rounds.branches.model_buffer.batch(torch.arange(3 * 4096).expand(1, game.n, -1))
     for p in range(3):
         part = slice(4096 * p, 4096 * (p + 1))
         law = (state[:, None] * joint).ravel()
@@ -406,7 +426,7 @@ def poisoned(trainer: Trainer, agent: int) -> None:
 def test_a_gradient_step_looks_at_no_other_s_policy(algorithm: str) -> None:
     """Agent 1's policy is NaN: agent 0's critics and policy move as if it were not."""
     both = [until(made("climb", algorithm), 3) for _ in range(2)]
-    batch = rounds_of(both[0]).drawn(parts_of(both[0]))
+    batch = rounds_of(both[0]).draw(inputs_of(both[0]))
     poisoned(both[1], 1)
     if algorithm == "aordpg":
         learner_of(both[1]).objective.target_policies.stack.parameters[:, 1] = torch.nan  # type: ignore[attr-defined]
@@ -424,22 +444,28 @@ def test_a_gradient_step_looks_at_no_other_s_policy(algorithm: str) -> None:
 def test_a_gradient_step_with_the_real_policies_in_their_place_does() -> None:
     """Power: what the step before must not look at is noticed where it is looked at."""
     trainer = until(made("climb", exact_opponents=True), 3)
-    batch = rounds_of(trainer).drawn(parts_of(trainer))
+    batch = rounds_of(trainer).draw(inputs_of(trainer))
     poisoned(trainer, 1)
     trainer.learner.update(batch, streams(trainer.seeds, "same"))
     assert not bool(kept(trainer)["learner/critic"][:, 0].isfinite().all())
 
 
-def felt(scheme: Usage, **model: Any) -> Tensor:
+def felt(scheme: str, **model: Any) -> Tensor:
     """Whether each ego's branches are spoiled, [ego], where agent 1's real policy is NaN."""
     trainer = until(made("climb", scheme=scheme, **model), 3)
     poisoned(trainer, 1)
     rounds = rounds_of(trainer)
-    evidence = replace(rounds.evidence(trainer.replay), shift=torch.zeros(2, 2).double())
-    k, n = rounds.scheme(evidence, 3)
-    rounds.made_up.clear()
-    rounds.branch(trainer.replay, k, n)
-    broken: Tensor = ~rounds.made_up.rows[:, :, : 8 * 3].isfinite().all(-1).all(-1).all(0)
+    estimates = Estimates(
+        gamma=0.9,
+        opponent_error=torch.full((2, 2, 2), 0.5),
+        policy_shift=torch.zeros(2, 2),
+    )
+    k, n = lengths(SCHEMES[scheme], estimates, 3)
+    rounds.branches.model_buffer.clear()
+    rounds.branches.roll(trainer.replay, k, n, rounds.streams["rollouts"])
+    broken: Tensor = ~rounds.branches.model_buffer.rows[:, :, : 8 * 3].isfinite().all(-1).all(
+        -1
+    ).all(0)
     return broken
 
 
@@ -490,23 +516,23 @@ def test_conditioned_policies_act_on_what_they_observe(task: str, greedy: bool) 
 
 
 def break_ensemble(rounds: ModelBasedRounds) -> None:
-    assert rounds.minds.ensemble is not None
-    rounds.minds.ensemble.stack.parameters[1, 1, 0, 2] = torch.nan
+    assert rounds.models.ensemble is not None
+    rounds.models.ensemble.stack.parameters[1, 1, 0, 2] = torch.nan
 
 
 def break_theirs(rounds: ModelBasedRounds) -> None:
-    rounds.minds.theirs.stack.parameters.detach()[1, 0, 0, 3] = torch.inf
+    rounds.models.rollout_opponents.stack.parameters.detach()[1, 0, 0, 3] = torch.inf
 
 
 def break_own(rounds: ModelBasedRounds) -> None:
-    assert rounds.minds.own is not None
-    rounds.minds.own.stack.parameters.detach()[1, 1, 0, 0] = torch.nan
+    assert rounds.models.inference_opponents is not None
+    rounds.models.inference_opponents.stack.parameters.detach()[1, 1, 0, 0] = torch.nan
 
 
 BREAKS: dict[str, Callable[[ModelBasedRounds], None]] = {
-    "dynamics/parameters[1][0][2] of seed 5 is nan": break_ensemble,
-    "theirs/opponents[0][0][3] of seed 5 is inf": break_theirs,
-    "own/opponents[1][0][0] of seed 5 is nan": break_own,
+    "models/dynamics/parameters[1][0][2] of seed 5 is nan": break_ensemble,
+    "models/rollout_opponents/opponents[0][0][3] of seed 5 is inf": break_theirs,
+    "models/inference_opponents/opponents[1][0][0] of seed 5 is nan": break_own,
 }
 
 
@@ -519,7 +545,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("named", "moment"), [*((named, "learn") for named in BREAKS), (next(iter(BREAKS)), "branch")]
+    ("named", "moment"), [*((named, "learn") for named in BREAKS), (next(iter(BREAKS)), "roll")]
 )
 def test_a_broken_model_stops_the_run_with_its_name(
     tmp_path: Path,
@@ -565,11 +591,15 @@ def test_made_up_rows_that_are_not_finite_are_never_saved(
 
     monkeypatch.setattr(Ensemble, "step", broken)
     # nothing that is made up is learned from
-    settings = modelled(small(algorithm="aorpo", checkpoint_every=1), share=1.0, start=0)
+    settings = modelled(
+        small(algorithm="aorpo", checkpoint_every=1), real_ratio=1.0, warmup_episodes=0
+    )
     run = new(tmp_path, settings)
     assert train(run) == 1
     error = capsys.readouterr().err
-    assert "diverged: made_up/rows[1][0]" in error
+    assert "diverged: branches/model_buffer/rows[1][0]" in error
     assert "of seed 3 is inf" in error
     for path in checkpoint.paths(run.checkpoints):
-        assert bool(checkpoint.load(path).tensors["rounds/made_up/rows"].isfinite().all())
+        assert bool(
+            checkpoint.load(path).tensors["rounds/branches/model_buffer/rows"].isfinite().all()
+        )

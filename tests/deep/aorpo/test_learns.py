@@ -18,9 +18,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from deep.aorpo.rounds import ModelBased, ModelBasedRounds
+from deep.aorpo.models import AgentModels
+from deep.aorpo.settings import ModelBasedSettings
 from deep.data.batch import Batch
-from deep.data.model_replay import PrivateReplay
+from deep.data.model_replay import ModelReplay
 from deep.dynamics.ensemble import DynamicsSettings
 from deep.opponents.fitting import OpponentSettings
 from deep.seeding import streams
@@ -30,17 +31,17 @@ from deep.training.settings import Settings
 from tabular.games.catalogue import find
 
 SEEDS = (0, 1, 2)
-MODELS = ModelBased(
-    start=15,
+MODELS = ModelBasedSettings(
+    warmup_episodes=15,
     rollouts=64,
     k=3,
-    grow=(0, 1),
+    rollout_length_epochs=(0, 1),
     epoch=30,
-    share=0.0,
-    keep=4,
-    refit=500,
-    dynamics=DynamicsSettings(members=2, hidden=(32,), batch=64, rows=2000, most_epochs=20),
-    opponents=OpponentSettings(hidden=(16,), rows=512, batch=128, epochs=2),
+    real_ratio=0.0,
+    buffer_rounds=4,
+    fit_every=500,
+    dynamics=DynamicsSettings(members=2, hidden=(32,), batch=64, max_rows=2000, max_epochs=20),
+    opponents=OpponentSettings(hidden=(16,), max_rows=512, batch=128, max_epochs=2),
 )
 
 
@@ -98,12 +99,12 @@ def test_only_one_joint_policy_is_the_best() -> None:
 
 def changed(monkeypatch: pytest.MonkeyPatch, change: Callable[[Batch], Batch]) -> None:
     """Whatever is made up is ``change``d before it is kept."""
-    add = PrivateReplay.add
+    add = ModelReplay.add
 
-    def spoiled(self: PrivateReplay, batch: Batch, alive: Tensor | None = None) -> None:
+    def spoiled(self: ModelReplay, batch: Batch, alive: Tensor | None = None) -> None:
         add(self, change(batch), alive)
 
-    monkeypatch.setattr(PrivateReplay, "add", spoiled)
+    monkeypatch.setattr(ModelReplay, "add", spoiled)
 
 
 def rewards_of_other_branches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +116,7 @@ def actions_that_were_not_played(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def dynamics_that_are_never_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ModelBasedRounds, "fit_dynamics", lambda *_: {})
+    monkeypatch.setattr(AgentModels, "fit_dynamics", lambda *_: {})
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,9 @@ def test_perfect_models_have_no_error(tmp_path: Path) -> None:
     found = of_branches(world, policies, real, model, seen, states, K, draws())
     assert found.keys() == {"compounding_dynamics", "compounding"}
     assert not any(value.any() for value in found.values())
-    modelled = of_branches(world, policies, rounds.minds.played, model, seen, states, K, draws())
+    modelled = of_branches(
+        world, policies, rounds.models.played_opponents, model, seen, states, K, draws()
+    )
     assert not modelled["compounding_dynamics"].any()
     assert bool((modelled["compounding"] > 0).all())
 
@@ -86,7 +88,9 @@ def test_a_known_shift_is_measured_in_squared_units(tmp_path: Path) -> None:
     world, policies = trainer.environments.world, learner.policies
     seen, states = met(world, policies, 5, range(0, 25, 5), draws())
     model = Shifted(exact(world, states), 0.3)
-    found = of_branches(world, policies, rounds.minds.played, model, seen, states, K, draws())
+    found = of_branches(
+        world, policies, rounds.models.played_opponents, model, seen, states, K, draws()
+    )
     wanted = torch.full((2, 3), 0.3**2, dtype=torch.float64)
     assert torch.allclose(found["compounding_dynamics"], wanted, rtol=1e-9, atol=0)
 
@@ -94,7 +98,7 @@ def test_a_known_shift_is_measured_in_squared_units(tmp_path: Path) -> None:
 def test_errors_of_opponents_are_those_of_the_oracle(tmp_path: Path) -> None:
     trainer = begun(tmp_path, conditioned=False)
     learner, rounds = parts(trainer)
-    policies, played = learner.policies, rounds.minds.played
+    policies, played = learner.policies, rounds.models.played_opponents
     seen, _ = met(trainer.environments.world, policies, 5, range(0, 25, 5), draws())
     real = real_opponents(policies.shape, policies.head, policies.outputs)
     wanted = oracle(played, real, every_ego(seen))
@@ -128,11 +132,11 @@ def test_states_are_those_that_policies_meet(tmp_path: Path) -> None:
 def test_looking_changes_nothing(tmp_path: Path, algorithm: str) -> None:
     trainer = begun(tmp_path, algorithm=algorithm)
     before = kept(trainer)
-    found = trainer.rounds.examined(trainer.environments.world, draws())
+    found = trainer.rounds.oracle_metrics(trainer.environments.world, draws())
     assert same(before, kept(trainer))
     assert len(found) == 4
     assert all(value.shape == (2, 3) and bool((value > 0).all()) for value in found.values())
-    again = trainer.rounds.examined(trainer.environments.world, draws())
+    again = trainer.rounds.oracle_metrics(trainer.environments.world, draws())
     assert all(torch.equal(value, again[name]) for name, value in found.items())
 
 
@@ -144,7 +148,7 @@ def test_errors_of_a_run_do_not_depend_on_the_runs_beside_it(tmp_path: Path) -> 
         while not trainer.updates:
             trainer.step()
         examined = streams(seeds, "test")
-        found[name] = trainer.rounds.examined(trainer.environments.world, examined)
+        found[name] = trainer.rounds.oracle_metrics(trainer.environments.world, examined)
     assert found["one"].keys() == found["both"].keys()
     for name, value in found["one"].items():
         assert torch.equal(value[0], found["both"][name][1])
@@ -153,9 +157,9 @@ def test_errors_of_a_run_do_not_depend_on_the_runs_beside_it(tmp_path: Path) -> 
 
 def test_ablations_have_nothing_to_look_at(tmp_path: Path) -> None:
     trainer = begun(tmp_path, exact_dynamics=True, exact_opponents=True)
-    assert not trainer.rounds.examined(trainer.environments.world, draws())
+    assert not trainer.rounds.oracle_metrics(trainer.environments.world, draws())
     learned = begun(tmp_path / "other", exact_dynamics=True)
-    found = learned.rounds.examined(learned.environments.world, draws())
+    found = learned.rounds.oracle_metrics(learned.environments.world, draws())
     assert found.keys() == {"oracle_opponent_error", "oracle_opponent_largest"}
 
 
@@ -164,12 +168,14 @@ def test_numbers_have_no_exact_errors(tmp_path: Path) -> None:
     trainer = assemble(new(tmp_path, settings))
     while not trainer.updates:
         trainer.step()
-    found = trainer.rounds.examined(trainer.environments.world, draws())
+    found = trainer.rounds.oracle_metrics(trainer.environments.world, draws())
     assert found.keys() == {"compounding_dynamics", "compounding"}
 
 
 def test_they_are_recorded_with_evaluations_once_models_are_used(tmp_path: Path) -> None:
-    run = new(tmp_path, replace(modelled(small("climb", "aorpo"), start=9), evaluate_every=3))
+    run = new(
+        tmp_path, replace(modelled(small("climb", "aorpo"), warmup_episodes=9), evaluate_every=3)
+    )
     assert train(run) == 0
     moments: dict[str, set[int]] = {}
     for row in table(run):

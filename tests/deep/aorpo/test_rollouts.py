@@ -20,16 +20,18 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from bounds.planning.schemes import SCHEMES
 from bounds.shared.numbers import Array
 from deep.agents.experience import own
-from deep.aorpo import length_rules as schemes
+from deep.aorpo import schemes
 from deep.aorpo.communication import Communication, interactions
 from deep.aorpo.rollouts import Beliefs, Step, roll
+from deep.aorpo.schemes import Estimates
 from deep.dynamics.ensemble import DynamicsSettings, ensemble, outcomes
 from deep.dynamics.exact import exact, packed
 from deep.envs import tasks
 from deep.envs.spaces import chosen
-from deep.opponents.models import opponent_models, pairs, theirs
+from deep.opponents.models import opponent_models, opponent_view, pairs
 from deep.seeding import Streams, streams
 from tabular.cases.case import Case, case_of
 from tabular.cases.errors import total_variation
@@ -208,15 +210,6 @@ def test_perfect_models_give_the_game_itself() -> None:
                 assert follows(joint_states(of, step, ego), law.ravel())
 
 
-SCHEMES: dict[str, Callable[[Tensor, int], Tensor]] = {
-    "adaptive": schemes.adaptive,
-    "all-models": schemes.all_models,
-    "all-real": schemes.all_real,
-    "released": schemes.released_match_rates,
-    "one-less": lambda errors, k: schemes.one_less(schemes.adaptive(errors, k)),
-}
-
-
 def errors(of: Setup) -> Tensor:
     """The exact ε_π̂, [run=1, ego, opponent]."""
     out = torch.zeros(1, of.game.n, of.game.n, dtype=torch.float64)
@@ -225,17 +218,24 @@ def errors(of: Setup) -> Tensor:
     return out
 
 
-def planned(of: Setup, calls: int, most: int) -> schemes.Planned:
-    shift = torch.full((1, of.game.n), 0.05)
-    return schemes.planned(errors(of), shift, torch.full((1, of.game.n), 0.02), 0.9, calls, most)
+def lengths_by(scheme: str, errors: Tensor, k: int, calls: int = 3) -> tuple[Tensor, Tensor]:
+    """k[run, ego] and the lengths that a scheme makes of ``errors``, which are its rates too."""
+    shift = torch.full(errors.shape[:2], 0.05)
+    known = Estimates(
+        gamma=0.9, opponent_error=errors, policy_shift=shift, match_rate=errors.clamp(max=1)
+    )
+    return schemes.lengths(SCHEMES[scheme], known, k, calls)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != "planned"])
 def test_every_step_has_the_law_of_algorithm_1(scheme: str) -> None:
-    """State and joint action of steps 1..5, every ego agent, at ``LEVEL`` each."""
+    """State and joint action of steps 1..5, every ego agent, at ``LEVEL`` each.
+
+    ``planned`` chooses another k for each ego agent; its lengths are of the same kind.
+    """
     of = setup()
-    lengths = SCHEMES[scheme](errors(of), 5)
-    steps, _ = rolled(of, starts(of), lengths, 5)
+    k, lengths = lengths_by(scheme, errors(of), 5)
+    steps, _ = rolled(of, starts(of), lengths, k)
     assert agrees(of, steps, lengths)
 
 
@@ -255,13 +255,13 @@ def test_one_model_step_too_many_or_too_few_is_noticed(off: int) -> None:
 class Stale:
     """Says what it would have said in the step before: the mistake to be found."""
 
-    says: Callable[[Tensor, Streams], Tensor]
+    outputs: Callable[[Tensor, Streams], Tensor]
     last: Tensor | None = None
 
     def sample(self, observations: Tensor, streams: Streams) -> Tensor:
         seen = observations if self.last is None else self.last
         self.last = observations
-        return self.says(seen, streams)
+        return self.outputs(seen, streams)
 
 
 @pytest.mark.parametrize("who", ["model", "real", "ego"])
@@ -307,18 +307,13 @@ def test_rewards_and_next_observations_belong_to_their_row() -> None:
     assert bool(torch.cat([step.actions for step in steps]).isfinite().all())
 
 
-@pytest.mark.parametrize("scheme", [*SCHEMES, "planned"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_calls_are_counted_exactly(scheme: str) -> None:
     """(k − nⱼ) M for every run, ego agent and opponent, and nothing else."""
     of, rows, runs = setup(), 48, 2
     for most in (1, 4):
         wrong = torch.cat((errors(of), errors(of).transpose(1, 2)))
-        if scheme == "planned":
-            shift, model = torch.full((2, 3), 0.05), torch.full((2, 3), 0.02)
-            plan = schemes.planned(wrong, shift, model, 0.9, 3, most)
-            k, lengths = plan.k, plan.lengths
-        else:
-            k, lengths = torch.full((2, 3), most), SCHEMES[scheme](wrong, most)
+        k, lengths = lengths_by(scheme, wrong, most)
         _, calls = rolled(of, starts(of, rows, runs), lengths, k, (0, 1))
         others = ~torch.eye(3, dtype=torch.bool)
         assert torch.equal(calls, (k.unsqueeze(-1) - lengths) * rows * others)
@@ -478,20 +473,17 @@ def test_the_branched_return_of_latch(k: int) -> None:
         assert abs(mean - float(branched_return(case))) <= radius
 
 
-@pytest.mark.parametrize("scheme", [*SCHEMES, "planned"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_branched_return_of_random_games(scheme: str) -> None:
     """Every ego agent, k = 0, 2 and 5; π_D is another policy than π."""
     of = setup(agents=2, seed=5)
     data = random_policies(of.game.actions, of.game.n_states, np.random.default_rng(3))
     for k in (0, 2, 5):
         for ego in range(2):
-            if scheme == "planned" and k:
-                plan = planned(of, 2, k)
-                branch, each = int(plan.k[0, ego]), plan.lengths
-            else:
-                branch = k
-                rule = SCHEMES.get(scheme, schemes.all_models)
-                each = rule(errors(of), k) if k else torch.zeros(1, 2, 2, dtype=torch.int64)
+            branch, each = 0, torch.zeros(1, 2, 2, dtype=torch.int64)
+            if k:
+                ks, each = lengths_by(scheme, errors(of), k, calls=2)
+                branch = int(ks[0, ego])
             n = [int(each[0, ego, j]) for j in range(2) if j != ego]
             own_lengths = [None if j == ego else n[0] for j in range(2)]
             case = of.case(
@@ -561,7 +553,7 @@ def test_learned_dynamics_and_learned_opponents_fit_in() -> None:
 
     def branches(seeds: list[int]) -> list[Step]:
         first = streams(seeds, "i")
-        models = opponent_models(shape, hidden, theirs, first, torch.float64, "cpu")
+        models = opponent_models(shape, hidden, opponent_view, first, torch.float64, "cpu")
         believed = ensemble(
             shape,
             DynamicsSettings(members=2, hidden=hidden),

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from math import floor
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from bounds.formula.error_profile import ErrorProfile
+from bounds.planning.schemes import SCHEMES, Known
 from bounds.shared.numbers import InputError
-from deep.aorpo import length_rules as lengths
-from deep.aorpo.schemes import Evidence, adaptive, all_models, all_real, planned, released
+from deep.aorpo.schemes import Estimates, lengths, opponent_error, opponent_match_rate
 from deep.envs.spaces import Box, Shape, one_hot
-from deep.opponents import errors as opponent_errors
+from deep.opponents.errors import mismatch, pooled_residual
 from deep.opponents.fitting import History
-from deep.opponents.models import Opponents, opponent_models, pairs, theirs
+from deep.opponents.models import Opponents, opponent_models, opponent_view, pairs
 from deep.seeding import streams
 from tabular.games.policy import random_policies
 from tabular.games.random import garnet
@@ -28,7 +29,25 @@ RUNS, AGENTS, ROWS = 2, 3, 400
 OTHERS = ~torch.eye(AGENTS, dtype=torch.bool)
 
 
-def evidence(seed: int = 0, *, shift: float = 0.1, perfect: bool = False) -> Evidence:
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Opponent models (None: the real policies) and rows that they were not fitted to."""
+
+    opponents: Opponents | None
+    held_out: History
+
+    def estimates(self, shift: float = 0.1, rates: bool = True) -> Estimates:
+        agents = self.held_out.actions.shape[2]
+        runs = len(self.held_out.actions)
+        return Estimates(
+            gamma=0.9,
+            opponent_error=opponent_error(self.opponents, self.held_out),
+            policy_shift=torch.full((runs, agents), shift).double(),
+            match_rate=opponent_match_rate(self.opponents, self.held_out) if rates else None,
+        )
+
+
+def choices(seed: int = 0, *, perfect: bool = False) -> Seen:
     """Choices: a Garnet, its policies' own history, and random models of them."""
     rng = np.random.default_rng(seed)
     actions = (2, 3, 2)
@@ -45,123 +64,129 @@ def evidence(seed: int = 0, *, shift: float = 0.1, perfect: bool = False) -> Evi
     )
     done = one_hot(head_of(game).spaces, torch.tensor(own).unsqueeze(-1), torch.float64)
     history = History(seen_in(game, states), done, torch.arange(ROWS))
-    opponents = None if perfect else models_of(game, models)
-    return Evidence(opponents, history, torch.full((RUNS, AGENTS), shift).double(), 0.9)
+    return Seen(None if perfect else models_of(game, models), history)
 
 
-def rates_by_hand(known: Evidence) -> Tensor:
-    """Share of rows in which the model's likeliest option was played, [run, ego, opponent]."""
-    assert known.opponents is not None
-    seen, done = known.held_out.by_ego()
-    chances = known.opponents.probabilities(seen)
-    return (chances.argmax(-1) == done.argmax(-1)).double().mean(2)
+def by(scheme: str, estimates: Estimates, k: int, calls: int = 0) -> tuple[Tensor, Tensor]:
+    return lengths(SCHEMES[scheme], estimates, k, calls)
 
 
-def test_the_paper_s_rule_on_the_estimated_errors() -> None:
-    known = evidence()
-    errors = opponent_errors.mismatch(known.opponents, known.held_out).value  # type: ignore[arg-type]
-    assert torch.equal(known.errors, errors)
-    k, n = adaptive(known, 7)
-    assert k.tolist() == [[7] * AGENTS] * RUNS
+def test_estimates_are_those_of_the_held_out_rows() -> None:
+    seen = choices()
+    known = seen.estimates()
+    assert seen.opponents is not None
+    assert torch.equal(known.opponent_error, mismatch(seen.opponents, seen.held_out).value)
+    observations, done = seen.held_out.by_ego()
+    likeliest = seen.opponents.probabilities(observations).argmax(-1) == done.argmax(-1)
+    assert known.match_rate is not None
+    assert torch.equal(known.match_rate * OTHERS, likeliest.double().mean(2) * OTHERS)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_ego_gets_what_the_scheme_gives_it_alone(scheme: str) -> None:
+    """k and nⱼ of each run and ego agent are the table's entry on its own errors."""
+    known, k, calls = choices().estimates(), 7, 4
+    ks, n = by(scheme, known, k, calls)
+    assert known.match_rate is not None
+    for run in range(RUNS):
+        for ego in range(AGENTS):
+            others = [j for j in range(AGENTS) if j != ego]
+            profile = ErrorProfile(
+                gamma=known.gamma,
+                policy_shift=tuple(known.policy_shift[run, [ego, *others]].tolist()),
+                opponent_model=tuple(known.opponent_error[run, ego, others].tolist()),
+                model_sup=0.0,
+                k=k,
+            )
+            rates = tuple(known.match_rate[run, ego, others].tolist())
+            due = SCHEMES[scheme].choose(Known(profile, shortest=1, calls=calls, match_rates=rates))
+            assert int(ks[run, ego]) == int(n[run, ego, ego]) == due.k
+            assert tuple(n[run, ego, others].tolist()) == due.n
+    # the egos' errors differ, and so do their lengths where errors matter
+    if scheme in ("adaptive", "released"):
+        assert len({tuple(row) for row in n.sort(-1).values.flatten(0, 1).tolist()}) > 1
+
+
+def test_adaptive_divides_errors() -> None:
+    known = choices().estimates()
+    _, n = by("adaptive", known, 7)
     for run in range(RUNS):
         for ego, opponent in pairs(AGENTS):
-            least = min(float(errors[run, ego, j]) for j in range(AGENTS) if j != ego)
-            assert int(n[run, ego, opponent]) == floor(
-                7 * least / float(errors[run, ego, opponent])
-            )
+            errors = known.opponent_error[run, ego]
+            least = min(float(errors[j]) for j in range(AGENTS) if j != ego)
+            assert int(n[run, ego, opponent]) == floor(7 * least / float(errors[opponent]))
     assert bool(((n == 7) & OTHERS).any(-1).all())
     assert bool((n[:, OTHERS] < 7).any())
 
 
-def test_nobody_or_everybody_is_asked() -> None:
-    known = evidence()
-    for scheme, model in ((all_models, 5), (all_real, 0)):
-        k, n = scheme(known, 5)
-        assert k.tolist() == [[5] * AGENTS] * RUNS
-        assert bool((n[:, OTHERS] == model).all())
-
-
 @given(st.integers(0, 12), st.integers(1, 6), st.integers(0, 5), st.floats(0, 0.5))
+@settings(max_examples=20)  # each is a Garnet of its own; the law itself is tested on the table
 def test_planned_stays_within_its_calls(calls: int, k: int, seed: int, shift: float) -> None:
-    found, n = planned(calls)(evidence(seed, shift=shift), k)
+    found, n = by("planned", choices(seed).estimates(shift, rates=False), k, calls)
     asked = ((found.unsqueeze(-1) - n) * OTHERS).sum(-1)
     assert bool((asked <= calls).all())
     assert bool(((n >= 0) & (n <= found.unsqueeze(-1)))[:, OTHERS].all())
     assert bool(((found >= 1) & (found <= k)).all())
 
 
-def test_planned_is_the_planner_on_what_is_known() -> None:
-    known = evidence()
-    k, n = planned(4)(known, 5)
-    plan = lengths.planned(known.errors, known.shift, torch.zeros(RUNS, AGENTS), 0.9, 4, 5)
-    assert torch.equal(k, plan.k)
-    assert torch.equal(n, plan.lengths)
-    # shifts and calls do matter
-    still, moving = (planned(4)(evidence(shift=shift), 5)[0] for shift in (0.0, 0.4))
+def test_shifts_and_calls_matter_to_planned() -> None:
+    seen = choices()
+    still, moving = (by("planned", seen.estimates(shift), 5, 4)[0] for shift in (0.0, 0.4))
     assert bool((still <= moving).all())
     assert not torch.equal(still, moving)
-    assert not torch.equal(n, planned(0)(known, 5)[1])
-
-
-def test_released_divides_match_rates_and_stops_one_early() -> None:
-    """max(⌊k m/max m⌋ − 1, 0)."""
-    known = evidence()
-    rates = rates_by_hand(known)
-    assert torch.equal(known.rates * OTHERS, rates * OTHERS)
-    k, n = released(known, 9)
-    assert k.tolist() == [[9] * AGENTS] * RUNS
-    for run in range(RUNS):
-        for ego, opponent in pairs(AGENTS):
-            most = max(float(rates[run, ego, j]) for j in range(AGENTS) if j != ego)
-            share = float(rates[run, ego, opponent]) / most
-            assert int(n[run, ego, opponent]) == max(floor(9 * share + 1e-9) - 1, 0)
-    assert int(n[:, OTHERS].max()) == 8
+    few, many = (by("planned", seen.estimates(), 5, calls)[1] for calls in (0, 4))
+    assert not torch.equal(few, many)
 
 
 def test_real_policies_in_the_place_of_models_have_no_error() -> None:
-    known = evidence(perfect=True)
-    assert not bool(known.errors.any())
-    for scheme in (adaptive, all_models, planned(0)):
-        k, n = scheme(known, 4)
+    known = choices(perfect=True).estimates()
+    assert not bool(known.opponent_error.any())
+    for scheme in ("adaptive", "all-models", "planned"):
+        k, n = by(scheme, known, 4)
         assert bool((n == k.unsqueeze(-1)).all())
-    assert bool((released(known, 4)[1][:, OTHERS] == 3).all())
+    assert bool((by("released", known, 4)[1][:, OTHERS] == 3).all())
 
 
-def numbers(head: str = "gaussian") -> Evidence:
+def numbers() -> Seen:
     """Actions that are numbers: models as they begin, and actions on the edges of their boxes."""
     shape = Shape((2, 2, 2), (Box(1, -1, 1),) * 3)
-    models = opponent_models(shape, (8,), theirs, streams([0, 1], "i"), torch.float64, "cpu")
-    assert head in type(models.head).__name__.lower()
+    models = opponent_models(shape, (8,), opponent_view, streams([0, 1], "i"), torch.float64, "cpu")
     drawing = streams([0, 1], "d")
     seen, done = (2 * drawing.uniform(ROWS, AGENTS, width) - 1 for width in (2, 1))
-    history = History(seen, done, torch.arange(ROWS))
-    return Evidence(models.opponents, history, torch.zeros(RUNS, AGENTS).double(), 0.9)
+    return Seen(models.opponents, History(seen, done, torch.arange(ROWS)))
 
 
 def test_numbers_never_match() -> None:
-    known = numbers()
-    opponents: Opponents | None = known.opponents
-    assert opponents is not None
-    residual = opponent_errors.pooled_residual(opponents, known.held_out).value
-    assert torch.equal(known.errors, residual)
-    assert torch.equal(adaptive(known, 6)[1], lengths.adaptive(residual, 6))
+    seen = numbers()
+    assert seen.opponents is not None
+    residual = pooled_residual(seen.opponents, seen.held_out).value
+    assert torch.equal(seen.estimates(rates=False).opponent_error, residual)
     with pytest.raises(InputError, match="never match"):
-        released(known, 6)
+        seen.estimates()
 
 
-def test_schemes_are_of_each_run_by_itself() -> None:
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_schemes_are_of_each_run_by_itself(scheme: str) -> None:
     """The lengths of one run do not change with the history of another."""
-    known = evidence()
+    seen = choices()
+    rows = seen.held_out
+    alone = Seen(seen.opponents, History(rows.observations[1:], rows.actions[1:], rows.numbers))
+    both, single = (by(scheme, each.estimates(), 6, 3) for each in (seen, alone))
+    for many, one in zip(both, single, strict=True):
+        assert torch.equal(many[1:], one)
 
-    def one(values: Sequence[Tensor], run: int) -> list[Tensor]:
-        return [value[run : run + 1] for value in values]
 
-    alone = Evidence(
-        known.opponents,
-        History(known.held_out.observations[1:], known.held_out.actions[1:], torch.arange(ROWS)),
-        known.shift[1:],
-        0.9,
-    )
-    for scheme in (adaptive, all_models, all_real, planned(3), released):
-        for both, single in zip(one(scheme(known, 6), 1), scheme(alone, 6), strict=True):
-            assert torch.equal(both, single)
+@pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_errors_that_are_none(scheme: str, bad: float) -> None:
+    known = choices().estimates()
+    known.opponent_error[0, 1, 0] = bad
+    with pytest.raises(InputError, match=r"^errors\[0\]\[1\]\[0\]: "):
+        by(scheme, known, 3)
+
+
+def test_an_agent_s_own_entry_is_not_read() -> None:
+    known = choices().estimates()
+    expected = by("adaptive", known, 5)[1]
+    known.opponent_error.diagonal(dim1=1, dim2=2).fill_(torch.nan)
+    assert torch.equal(by("adaptive", known, 5)[1], expected)

@@ -185,8 +185,11 @@ def test_help_shows_the_defaults_of_the_chosen_preset(capsys: pytest.CaptureFixt
         ((*AORPO, "--model.k", "0"), "model.k: 0 is not a whole number"),
         ((*AORPO, "--model.scheme", "all"), "model.scheme"),
         ((*AORPO, "--model.dynamics.hidden", "8", "0"), "model.dynamics.hidden[1]: 0 is not"),
-        ((*AORPO, "--model.opponents.rate", "2"), "model.opponents.rate: 2.0 is not in"),
-        (("--algorithm", "aorpo"), "model.opponents.held_out: 0.2 of 50 rows may leave"),
+        (
+            (*AORPO, "--model.opponents.learning-rate", "2"),
+            "model.opponents.learning_rate: 2.0 is not",
+        ),
+        (("--algorithm", "aorpo"), "model.opponents.validation_share: 0.2 of 50 rows may leave"),
         (("--model.k", "3"), "--model.k"),
     ],
 )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bounds.shared.numbers import InputError
 from deep.data.batch import Batch
-from deep.data.model_replay import PrivateReplay, joined, mixed, private_replay
+from deep.data.model_replay import ModelReplay, joined, mixed, model_replay
 from deep.data.replay import Replay, replay
 from deep.envs.spaces import Choices, Shape
 from deep.seeding import streams
@@ -51,7 +51,7 @@ Pieces = st.lists(
 def test_every_ego_keeps_its_own_last_transitions(
     capacity: int, pieces: list[tuple[int, list[bool]]]
 ) -> None:
-    memory = private_replay(SHAPE, 2, capacity, torch.float32, "cpu")
+    memory = model_replay(SHAPE, 2, capacity, torch.float32, "cpu")
     known: list[list[list[dict[str, Tensor]]]] = [[[], []], [[], []]]
     for seed, (count, flags) in enumerate(pieces):
         batch, alive = noise(2, 2, count, seed=seed), torch.tensor(flags).view(2, 2)
@@ -70,9 +70,9 @@ def test_every_ego_keeps_its_own_last_transitions(
             assert all(same(a, mine[i]) for a, i in zip(found, last, strict=True))
 
 
-def filled(sizes: list[list[int]], capacity: int = 50) -> PrivateReplay:
+def filled(sizes: list[list[int]], capacity: int = 50) -> ModelReplay:
     """Rewards tell run, ego and place: 100 run + 10 ego and a share of place."""
-    memory = private_replay(SHAPE, len(sizes), capacity, torch.float32, "cpu")
+    memory = model_replay(SHAPE, len(sizes), capacity, torch.float32, "cpu")
     memory.rows.fill_(float("nan"))
     for i in range(max(map(max, sizes))):
         one = noise(len(sizes), 2, 1, seed=i)
@@ -100,7 +100,7 @@ def test_draws_are_uniform_over_the_ego_s_own() -> None:
 
 def test_a_run_draws_the_same_beside_others() -> None:
     beside = filled([[3, 9], [7, 5], [12, 2]])
-    alone = private_replay(SHAPE, 1, 50, torch.float32, "cpu")
+    alone = model_replay(SHAPE, 1, 50, torch.float32, "cpu")
     state = beside.state()
     alone.restore({name: tensor[1:2] for name, tensor in state.items()})
     real, own = real_replay(3), real_replay(1)
@@ -186,7 +186,7 @@ def test_joined_rows_come_one_after_the_other() -> None:
 
 def test_state_and_restore() -> None:
     memory = filled([[5, 9], [0, 3]], capacity=7)
-    other = private_replay(SHAPE, 2, 7, torch.float32, "cpu")
+    other = model_replay(SHAPE, 2, 7, torch.float32, "cpu")
     other.rows.fill_(float("nan"))
     state = {name: tensor.clone() for name, tensor in memory.state().items()}
     assert state["rows"].shape[2] == 7
@@ -201,7 +201,7 @@ def test_state_and_restore() -> None:
     memory.clear()
     assert memory.state()["rows"].shape[2] == 0
     with pytest.raises(InputError, match=r"^replay: 7 rows do not fit into 2; give more capacity"):
-        private_replay(SHAPE, 2, 2, torch.float32, "cpu").restore(other.state())
+        model_replay(SHAPE, 2, 2, torch.float32, "cpu").restore(other.state())
 
 
 def test_bad_input() -> None:
@@ -218,4 +218,4 @@ def test_bad_input() -> None:
         2,
     )
     with pytest.raises(InputError, match=r"^capacity: 0 is not a whole number, 1 or more"):
-        private_replay(SHAPE, 1, 0, torch.float32, "cpu")
+        model_replay(SHAPE, 1, 0, torch.float32, "cpu")

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bounds.shared.numbers import InputError
-from deep.dynamics.compounding_error import compounding, trajectory
-from deep.dynamics.compounding_error import given as given_actions
+from deep.dynamics.compounding_error import Acting, compounding, trajectory
 from deep.dynamics.exact import exact, packed
 from deep.envs.game import GameEnv, GameState
 from deep.envs.particle import ParticleEnv
@@ -21,6 +20,12 @@ from deep.envs.spaces import random_actions
 from deep.seeding import streams
 from tabular.games.game import StochasticGame
 
+
+def given_actions(actions: Tensor) -> Acting:
+    """The same actions whatever is observed: ``actions[run, ego, row, step, agent, number]``."""
+    return lambda step, _: actions[:, :, :, step]
+
+
 SIZES = (2, 3)
 WHOLE = st.integers(-4, 4)
 
@@ -28,10 +33,10 @@ WHOLE = st.integers(-4, 4)
 @given(st.lists(WHOLE, min_size=48, max_size=48), st.lists(WHOLE, min_size=48, max_size=48))
 def test_the_error_is_its_formula(first: list[int], second: list[int]) -> None:
     """2 rows, steps 0..3, 2 agents of 2 and 3 numbers of 3, against fractions."""
-    real, said = (
+    real, outputs = (
         torch.tensor(x, dtype=torch.float64).view(1, 1, 2, 4, 2, 3) for x in (first, second)
     )
-    found = compounding(real, said, SIZES)
+    found = compounding(real, outputs, SIZES)
     for h in range(1, 4):
         errors = []
         for row in range(2):

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from bounds.shared.numbers import InputError
 from deep.analysis.benchmark import Products
-from deep.dynamics import gaussian_outcomes as outcome_numbers
+from deep.dynamics import gaussian_outcomes
+from deep.dynamics.categorical_outcomes import CategoricalOutcomes
 from deep.dynamics.ensemble import (
     UNIT,
     DynamicsSettings,
@@ -23,11 +24,10 @@ from deep.dynamics.ensemble import (
     deal,
     ensemble,
     outcomes,
-    places,
+    slots_per_member,
 )
-from deep.dynamics.gaussian_outcomes import Numbers, gaussian, softplus
+from deep.dynamics.gaussian_outcomes import GaussianOutcomes, gaussian, softplus
 from deep.dynamics.outcomes import Standard, standard
-from deep.dynamics.state_outcomes import States
 from deep.envs.game import GameEnv, GameState
 from deep.envs.spaces import Box, Choices, Shape
 from deep.seeding import streams
@@ -45,7 +45,7 @@ def model(
 ) -> Ensemble:
     settings = replace(SMALL, **changes)
     initial = streams(range(runs), "initialise")
-    made = ensemble(shape, settings, Numbers(shape), initial, torch.float64, egos=egos)
+    made = ensemble(shape, settings, GaussianOutcomes(shape), initial, torch.float64, egos=egos)
     for scale in (made.inputs, made.scale):
         scale.deviation.fill_(1)
     return made
@@ -65,7 +65,7 @@ def finite(members: int = 3) -> tuple[GameEnv, Ensemble, Tensor, Tensor]:
     """A game, an unfitted model of it with members that disagree, and all states and actions."""
     env = GameEnv(garnet((2, 3), 4, 3, np.random.default_rng(0)), dtype=torch.float64)
     predicted = outcomes(env)
-    assert isinstance(predicted, States)
+    assert isinstance(predicted, CategoricalOutcomes)
     made = ensemble(
         predicted.shape,
         replace(SMALL, members=members),
@@ -93,13 +93,15 @@ def test_the_member_of_a_row_is_uniform_and_steps_are_independent() -> None:
     """Egos draw apart, so each is one sample; a row's two members of two steps are one of 16."""
     count, draws = 4, 4000
     drawing = streams([0], "draw")
-    first, second = (deal(drawing, draws, count, 7)[0] // places(count, 7) for _ in range(2))
+    first, second = (
+        deal(drawing, draws, count, 7)[0] // slots_per_member(count, 7) for _ in range(2)
+    )
     for row in range(7):
         pairs = torch.bincount(count * first[:, row] + second[:, row], minlength=count**2)
         assert likely(pairs, torch.full((count**2,), 1 / count**2))
     # two rows of a step: one member with probability (P − 1)/(B P − 1), see deep.dynamics.ensemble
     same = int((first[:, 0] == first[:, 1]).sum())
-    chance = (places(count, 7) - 1) / (count * places(count, 7) - 1)
+    chance = (slots_per_member(count, 7) - 1) / (count * slots_per_member(count, 7) - 1)
     assert likely(
         torch.tensor([same, draws - same]), torch.tensor([chance, 1 - chance], dtype=torch.float64)
     )
@@ -108,7 +110,7 @@ def test_the_member_of_a_row_is_uniform_and_steps_are_independent() -> None:
 @given(st.integers(1, 9), st.integers(1, 300), st.integers(1, 3))
 def test_rows_have_places_of_their_own(members: int, count: int, egos: int) -> None:
     slots = deal(streams([3], "draw"), egos, members, count)
-    own = places(members, count)
+    own = slots_per_member(members, count)
     assert own % UNIT == 0
     assert members * own >= count > members * (own - UNIT)
     assert slots.shape == (1, egos, count)
@@ -121,8 +123,8 @@ def test_a_row_is_what_its_member_says_and_no_other_is_evaluated() -> None:
     """The others are NaN, and as many rows are multiplied as there are places."""
     whole, count = model(runs=2), 100
     seen, done = rows(UNEQUAL, 2, 2, count)
-    member = deal(streams([0, 1], "draw"), 2, 4, count) // places(4, count)
-    whole.limits.fill_(-60.0)  # deviations of at most e^-30: what is drawn is the mean
+    member = deal(streams([0, 1], "draw"), 2, 4, count) // slots_per_member(4, count)
+    whole.log_variance_bounds.fill_(-60.0)  # deviations of at most e^-30: what is drawn is the mean
     means = whole.every(seen, done).chunk(2, -1)[0]
     expected = means.gather(2, member[:, :, None, :, None].expand(-1, -1, 1, -1, 7)).squeeze(2)
     for b in range(4):
@@ -131,17 +133,17 @@ def test_a_row_is_what_its_member_says_and_no_other_is_evaluated() -> None:
         part.stack.parameters[:, others] = math.nan
         drawing = streams([0, 1], "draw")
         products = Products()
-        with products.recorded():
+        with products:
             _, following, rewards = part.step(None, seen, done, drawing)
         read = sum(a.shape[0] * a.shape[1] for a, b, _ in products.calls if b.shape[2] == 16)
-        assert read == 2 * 2 * 4 * places(4, count)
+        assert read == 2 * 2 * 4 * slots_per_member(4, count)
         mine = member == b
         assert bool(rewards[mine].isfinite().all())
         assert bool(rewards[~mine].isnan().all())
         change = (following - seen).flatten(-2)[..., [0, 1, 3, 4, 5]]
-        said = torch.cat((change, rewards), -1)[mine]
+        outputs = torch.cat((change, rewards), -1)[mine]
         # e^-30 times a normal number, and roundings of numbers of size 1
-        torch.testing.assert_close(said, expected[mine], rtol=0, atol=1e-11)
+        torch.testing.assert_close(outputs, expected[mine], rtol=0, atol=1e-11)
 
 
 def test_mixtures_of_next_states_are_what_is_drawn() -> None:
@@ -182,7 +184,7 @@ def bimodal() -> Ensemble:
     """Members that say −1 and 1 with variance ¼ for everything, by their biases alone."""
     made = model(members=2, egos=1)
     made.stack.parameters.zero_()
-    made.limits.copy_(torch.cat((torch.full((7,), -40.0), torch.full((7,), 40.0))))
+    made.log_variance_bounds.copy_(torch.cat((torch.full((7,), -40.0), torch.full((7,), 40.0))))
     bias = made.stack.layers[-1][1]
     bias[0, 0, :7], bias[1, 0, :7] = -1.0, 1.0
     bias[:, 0, 7:] = math.log(0.25)
@@ -211,11 +213,11 @@ def test_an_average_of_two_modes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_variance_used_as_a_deviation_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(said: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_variance = gaussian(said, limits)
+    def wrong(outputs: Tensor, variance_bounds: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = gaussian(outputs, variance_bounds)
         return mean, 2 * log_variance
 
-    monkeypatch.setattr(outcome_numbers, "gaussian", wrong)
+    monkeypatch.setattr(gaussian_outcomes, "gaussian", wrong)
     assert not draws_are_bimodal(bimodal())
 
 
@@ -224,14 +226,14 @@ def test_the_mean_model_draws_nothing() -> None:
     seen, done = rows(UNEQUAL, 2, 2, 9)
     drawing = streams([0, 1], "draw")
     before = drawing.state()
-    _, following, rewards = made.central.step(None, seen, done, drawing)
+    _, following, rewards = made.mean_prediction.step(None, seen, done, drawing)
     assert torch.equal(drawing.state(), before)
     mean = made.every(seen, done).chunk(2, -1)[0].mean(2)
     assert torch.equal(rewards, mean[..., 5:])
     # o + (o' − o) is rounded once
     torch.testing.assert_close((following - seen)[..., 0, :2], mean[..., :2], rtol=0, atol=1e-14)
     _, finite_model, state, actions = finite()
-    _, likeliest, _ = finite_model.central.step(None, state, actions, drawing)
+    _, likeliest, _ = finite_model.mean_prediction.step(None, state, actions, drawing)
     best = finite_model.distribution(state, actions).argmax(-1)
     assert torch.equal(likeliest[..., 1, :].argmax(-1), best)
 
@@ -258,50 +260,55 @@ def test_padding_is_neither_read_nor_written() -> None:
 
 @given(st.floats(-50, 50), st.floats(-20, 0), st.floats(0, 20))
 def test_log_variances_are_between_the_limits(x: float, low: float, high: float) -> None:
-    said = torch.tensor([0.0, x], dtype=torch.float64)
-    _, found = gaussian(said, torch.tensor([low, high], dtype=torch.float64))
+    outputs = torch.tensor([0.0, x], dtype=torch.float64)
+    _, found = gaussian(outputs, torch.tensor([low, high], dtype=torch.float64))
     # the upper limit is passed by softplus(high − low) − (high − low) at most
     most = low + math.log1p(math.exp(low - high)) + (high - low)
     assert low - 1e-12 <= float(found) <= most + 1e-12
-    assert float(softplus(said)[1]) == pytest.approx(np.logaddexp(0, x), abs=1e-15, rel=1e-14)
+    assert float(softplus(outputs)[1]) == pytest.approx(np.logaddexp(0, x), abs=1e-15, rel=1e-14)
 
 
 def test_the_loss_is_the_mean_surprise() -> None:
     """Against torch's own distributions; a target of weight 0 counts nowhere."""
-    said, targets, limits = noise(2, 11, 14), noise(2, 11, 7, seed=1), noise(2, 14, seed=2)
+    outputs, targets, variance_bounds = (
+        noise(2, 11, 14),
+        noise(2, 11, 7, seed=1),
+        noise(2, 14, seed=2),
+    )
     targets[0, 0, 0] = 1e3
     weights = torch.ones(2, 7, dtype=torch.float64)
     weights[1, 3:5] = 0
-    mean, log_variance = gaussian(said, limits.unsqueeze(1))
+    mean, log_variance = gaussian(outputs, variance_bounds.unsqueeze(1))
     deviation = (log_variance / 2).exp()
     near = targets.clamp(mean - 5 * deviation, mean + 5 * deviation)
     kept = [0, 1, 2, 5, 6]
     for beta in (0.0, 0.5):
-        predicted = Numbers(UNEQUAL, beta)
-        loss = predicted.loss(said, limits, targets, weights)
+        predicted = GaussianOutcomes(UNEQUAL, beta)
+        loss = predicted.loss(outputs, variance_bounds, targets, weights)
         each = -torch.distributions.Normal(mean, deviation).log_prob(near)
         expected = torch.stack((each[0].mean(), each[1][:, kept].mean()))
         torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
         each = -torch.distributions.Normal(mean, deviation).log_prob(targets)
         each = (each - 0.5 * math.log(2 * math.pi)) * deviation ** (2 * beta)
-        distance = 0.01 * (limits[:, 7:] - limits[:, :7]).mean(-1)
+        distance = 0.01 * (variance_bounds[:, 7:] - variance_bounds[:, :7]).mean(-1)
         expected = torch.stack((each[0].mean(), each[1][:, kept].mean())) + distance
-        found = predicted.objective(said, limits, targets, weights)
+        found = predicted.objective(outputs, variance_bounds, targets, weights)
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
     # of the mean the gradient is that of the likelihood, weighted; of a gradient there is no more
-    moving = said.clone().requires_grad_()
+    moving = outputs.clone().requires_grad_()
     (found,) = torch.autograd.grad(
-        Numbers(UNEQUAL).objective(moving, limits, targets, weights).sum(), moving
+        GaussianOutcomes(UNEQUAL).objective(moving, variance_bounds, targets, weights).sum(),
+        moving,
     )
     expected = (mean - targets)[0] / deviation[0] / 77
     torch.testing.assert_close(found[0, :, :7], expected, rtol=1e-10, atol=1e-12)
-    states = States(Shape((3, 3), (Choices((2,)),) * 2))
+    states = CategoricalOutcomes(Shape((3, 3), (Choices((2,)),) * 2))
     index = torch.tensor([0, 2, 1, 1])
     y = torch.cat((index.double().unsqueeze(-1), noise(4, 2)), -1)
-    said = noise(4, 5)
-    surprise = torch.nn.functional.cross_entropy(said[:, :3], index)
-    square = (said[:, 3:] - y[:, 1:]).square().mean()
-    loss = states.loss(said, y.new_zeros(0), y, y.new_ones(3))
+    outputs = noise(4, 5)
+    surprise = torch.nn.functional.cross_entropy(outputs[:, :3], index)
+    square = (outputs[:, 3:] - y[:, 1:]).square().mean()
+    loss = states.loss(outputs, y.new_zeros(0), y, y.new_ones(3))
     torch.testing.assert_close(loss, surprise + square / 2, rtol=1e-12, atol=0)
 
 
@@ -326,11 +333,11 @@ def test_a_run_predicts_the_same_beside_others(count: int) -> None:
     results = []
     for seeds, part in (([0, 1, 2], slice(None)), ([1], slice(1, 2))):
         initial = streams(seeds, "initialise")
-        made = ensemble(UNEQUAL, SMALL, Numbers(UNEQUAL), initial)
+        made = ensemble(UNEQUAL, SMALL, GaussianOutcomes(UNEQUAL), initial)
         made.scale.deviation.fill_(1.5)
         drawing = streams(seeds, "draw")
-        _, *said = made.step(None, seen[part].float(), done[part].float(), drawing)
-        results.append([made.stack.parameters, drawing.state(), *said])
+        _, *outputs = made.step(None, seen[part].float(), done[part].float(), drawing)
+        results.append([made.stack.parameters, drawing.state(), *outputs])
     for beside, alone in zip(*results, strict=True):
         assert torch.equal(beside[1:2], alone)
 
@@ -338,7 +345,7 @@ def test_a_run_predicts_the_same_beside_others(count: int) -> None:
 def test_states_of_a_model() -> None:
     first, second = model(runs=2), model(runs=2)
     first.stack.parameters.normal_()
-    first.limits.normal_()
+    first.log_variance_bounds.normal_()
     for scale in (first.inputs, first.scale):
         scale.mean.normal_()
         scale.deviation.uniform_()
@@ -347,8 +354,10 @@ def test_states_of_a_model() -> None:
     one, other = (m.step(None, seen, done, streams([0, 1], "draw")) for m in (first, second))
     assert torch.equal(one[1], other[1])
     assert torch.equal(one[2], other[2])
-    with pytest.raises(InputError, match="limits"):
-        second.restore({name: v for name, v in first.state().items() if name != "limits"})
+    with pytest.raises(InputError, match="log_variance_bounds"):
+        second.restore(
+            {name: v for name, v in first.state().items() if name != "log_variance_bounds"}
+        )
 
 
 def other(scale: Standard, seed: int) -> Standard:
@@ -362,16 +371,16 @@ def test_other_scales_leave_predictions_as_they_are() -> None:
     """What is drawn, with the same numbers; a new model's networks stay as they are."""
     numbers, (_, states, *_) = model(runs=2), finite()
     for made in (numbers, states):
-        made.limits.normal_(generator=torch.Generator().manual_seed(5))
+        made.log_variance_bounds.normal_(generator=torch.Generator().manual_seed(5))
         made.inputs.mean.normal_(generator=torch.Generator().manual_seed(6))
-        runs = len(made.limits)
+        runs = len(made.log_variance_bounds)
         seen, done = rows(made.shape, runs, made.egos, 50)
         drawn = []
         inputs, scale = other(made.inputs, 3), other(made.scale, 5)
         made.inputs.deviation.fill_(2)
         for _ in range(2):
-            _, *said = made.step(None, seen, done, streams(range(runs), "draw"))
-            drawn.append(said)
+            _, *outputs = made.step(None, seen, done, streams(range(runs), "draw"))
+            drawn.append(outputs)
             made.rescale(inputs, scale)
         (first, earned), (second, again) = drawn
         # a few roundings of numbers of size 10
@@ -380,7 +389,7 @@ def test_other_scales_leave_predictions_as_they_are() -> None:
         torch.testing.assert_close(again[..., 0], earned[..., 0], rtol=1e-11, atol=1e-11)
         constant = scale.mean[:, -1, None, None].expand_as(again[..., 1])
         assert torch.equal(again[..., 1], constant)
-    fresh = ensemble(UNEQUAL, SMALL, Numbers(UNEQUAL), streams([0], "initialise"))
+    fresh = ensemble(UNEQUAL, SMALL, GaussianOutcomes(UNEQUAL), streams([0], "initialise"))
     before = fresh.stack.parameters.clone()
     seen, done = rows(UNEQUAL, 1, 2, 40)
     _, after, rewards = fresh.step(None, seen.float(), done.float(), streams([0], "draw"))
@@ -394,13 +403,13 @@ def test_kinds_of_outcomes() -> None:
     env, made, _, _ = finite()
     assert outcomes(env) == made.outcomes
     assert made.begin(torch.zeros(1, 1, 1, dtype=torch.int64)) is None
-    assert made.central.begin(torch.zeros(1, 1, 1, dtype=torch.int64)) is None
+    assert made.mean_prediction.begin(torch.zeros(1, 1, 1, dtype=torch.int64)) is None
     with pytest.raises(TypeError, match="numbers, not states"):
         model().distribution(*rows(UNEQUAL, 1, 2, 4))
     with pytest.raises(InputError, match=r"^observations: \(2, 3\) numbers"):
-        States(UNEQUAL)
-    box = Numbers(Shape((1,), (Box(2, -1, 1),)))
-    assert (box.read, box.outputs, len(box.first_limits)) == ([0, 1, 2], 4, 4)
+        CategoricalOutcomes(UNEQUAL)
+    box = GaussianOutcomes(Shape((1,), (Box(2, -1, 1),)))
+    assert (box.read, box.outputs, len(box.initial_log_variance_bounds)) == ([0, 1, 2], 4, 4)
 
 
 @pytest.mark.parametrize(
@@ -409,15 +418,15 @@ def test_kinds_of_outcomes() -> None:
         ({"members": 0}, "members: 0 is not"),
         ({"hidden": ()}, "hidden: no layer"),
         ({"hidden": (8, 0)}, r"hidden\[1\]: 0"),
-        ({"rate": 2.0}, "rate: 2.0"),
+        ({"learning_rate": 2.0}, "learning_rate: 2.0"),
         ({"weight_decay": -1.0}, "weight_decay: -1.0"),
         ({"batch": 33}, "batch: 33; give a multiple of 32"),
-        ({"rows": 1}, "rows: 1"),
-        ({"most_epochs": 0}, "most_epochs: 0"),
+        ({"max_rows": 1}, "max_rows: 1"),
+        ({"max_epochs": 0}, "max_epochs: 0"),
         ({"patience": 0}, "patience: 0"),
         ({"improvement": math.nan}, "improvement: nan"),
-        ({"held_out": 0.0}, "held_out: 0; give"),
-        ({"held_out": 1.0}, "held_out: 1.0"),
+        ({"validation_share": 0.0}, "validation_share: 0; give"),
+        ({"validation_share": 1.0}, "validation_share: 1.0"),
     ],
 )
 def test_settings_that_cannot_be_used(changes: dict[str, Any], message: str) -> None:

@@ -13,12 +13,11 @@ from bounds.shared.numbers import InputError
 from deep.analysis.benchmark import SPREAD, noise
 from deep.data.replay import Replay, replay
 from deep.data.validation_split import held_out, numbers
-from deep.dynamics import fitting
-from deep.dynamics import gaussian_outcomes as outcome_numbers
+from deep.dynamics import fitting, gaussian_outcomes
 from deep.dynamics.ensemble import UNIT, DynamicsSettings, Ensemble, ensemble, outcomes
 from deep.dynamics.fitting import Training, fit
 from deep.dynamics.fitting_data import rows_of
-from deep.dynamics.gaussian_outcomes import Numbers, gaussian
+from deep.dynamics.gaussian_outcomes import GaussianOutcomes, gaussian
 from deep.envs.game import GameEnv, GameState
 from deep.envs.spaces import Box, Shape, one_hot, random_actions
 from deep.nn.stacked_mlp import networks
@@ -54,7 +53,7 @@ def team(seeds: list[int], count: int) -> Replay:
 
 def new(shape: Shape, seeds: list[int], dtype: torch.dtype, **settings: Any) -> Ensemble:
     chosen = DynamicsSettings(**{"members": 2, "hidden": (16,), "batch": 32, **settings})
-    return ensemble(shape, chosen, Numbers(shape), streams(seeds, "initialise"), dtype)
+    return ensemble(shape, chosen, GaussianOutcomes(shape), streams(seeds, "initialise"), dtype)
 
 
 def apart(model: Ensemble) -> Tensor:
@@ -84,7 +83,7 @@ def test_a_finite_game_is_recovered_as_well_as_by_counting() -> None:
     found = made.distribution(env.observe(GameState(states, 0)), done)
     law = torch.tensor(game.transition.reshape(-1, 5))
     distance = (found - law).abs().sum(-1).mean(-1) / 2
-    train = count * (1 - settings.held_out)
+    train = count * (1 - settings.validation_share)
     counting = 0.5 * (law * (1 - law) / (train / 30)).sqrt().sum(-1).mean()
     assert float(distance.max()) < 2 * float(counting)
     # and it is no chance: before the fit the distances are 0.3 and more
@@ -93,7 +92,7 @@ def test_a_finite_game_is_recovered_as_well_as_by_counting() -> None:
     assert float(((before - law).abs().sum(-1).mean(-1) / 2).min()) > 4 * float(counting)
     assert float(metrics["rmse"].max()) < 0.05
     assert metrics["rmse"].shape == (2, 2)
-    for name, share in (("inside_50", 0.5), ("inside_90", 0.9)):
+    for name, share in (("coverage_50", 0.5), ("coverage_90", 0.9)):
         # 600 held-out rows: 5 standard errors are at most 0.1
         assert float((metrics[name] - share).abs().max()) < 5 * math.sqrt(share * (1 - share) / 600)
     # egos of a run have data of their own draw and networks of their own
@@ -103,7 +102,7 @@ def test_a_finite_game_is_recovered_as_well_as_by_counting() -> None:
 def calibrated(metrics: dict[str, Tensor], targets: int) -> bool:
     """Whether the shares inside of both intervals are within 5 standard errors of 'targets'."""
     return all(
-        abs(float(metrics[f"inside_{round(100 * share)}"]) - share)
+        abs(float(metrics[f"coverage_{round(100 * share)}"]) - share)
         < 5 * math.sqrt(share * (1 - share) / targets)
         for share in (0.5, 0.9)
     )
@@ -114,7 +113,7 @@ def fitted() -> tuple[Ensemble, Replay, dict[str, Tensor]]:
     """A model of o' alone, so that calibration is of what is random: r is 0 everywhere."""
     kept = line([0], 12_000)
     kept.rows[..., 2] = 0.0
-    made = new(LINE, [0], torch.float64, members=3, hidden=(32, 32), batch=128, rows=12_000)
+    made = new(LINE, [0], torch.float64, members=3, hidden=(32, 32), batch=128, max_rows=12_000)
     return made, kept, fit(made, kept, streams([0], "fit"))
 
 
@@ -144,18 +143,18 @@ def test_wrong_variances_are_noticed(
     data = rows_of(made, kept, streams([0], "fit"))
     assert calibrated(fitting.quality(made, data), data.held_inputs.shape[1])
 
-    def wrong(said: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_variance = gaussian(said, limits)
+    def wrong(outputs: Tensor, variance_bounds: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = gaussian(outputs, variance_bounds)
         return mean, 2 * log_variance
 
-    monkeypatch.setattr(outcome_numbers, "gaussian", wrong)
+    monkeypatch.setattr(gaussian_outcomes, "gaussian", wrong)
     assert not calibrated(fitting.quality(made, data), data.held_inputs.shape[1])
 
 
 def test_one_epoch_is_that_of_plain_layers() -> None:
     """Against torch's layers and its AdamW, every network by itself, in float64."""
     kept, rate, decay = line([0, 1], 450), 0.01, 0.1
-    settings = {"most_epochs": 1, "rate": rate, "weight_decay": decay}
+    settings = {"max_epochs": 1, "learning_rate": rate, "weight_decay": decay}
     made = new(LINE, [0, 1], torch.float64, **settings)
     start, drawing = apart(made), streams([0, 1], "fit")
     fit(made, kept, drawing)
@@ -169,14 +168,16 @@ def test_one_epoch_is_that_of_plain_layers() -> None:
         for b in range(2):
             layers = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 4)).double()
             nn.utils.vector_to_parameters(start[run, b, 0, : 16 * 3 + 4 * 17], layers.parameters())
-            limits = torch.tensor([-10, -10, 0.5, 0.5], dtype=torch.float64, requires_grad=True)
+            variance_bounds = torch.tensor(
+                [-10, -10, 0.5, 0.5], dtype=torch.float64, requires_grad=True
+            )
             own = [
                 torch.optim.AdamW(layers.parameters(), rate, weight_decay=decay),
-                torch.optim.Adam([limits], rate),
+                torch.optim.Adam([variance_bounds], rate),
             ]
             for index in rows[run, b].split(32):
                 mean, x = layers(data.inputs[run, index]).chunk(2, -1)
-                low, high = limits.chunk(2)
+                low, high = variance_bounds.chunk(2)
                 u = high - nn.functional.softplus(high - x)
                 log_variance = low + nn.functional.softplus(u - low)
                 law = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
@@ -193,7 +194,7 @@ def test_one_epoch_is_that_of_plain_layers() -> None:
             torch.testing.assert_close(
                 made.stack.parameters[run, b, 0, : len(vector)], vector, **kw
             )
-            torch.testing.assert_close(made.limits[run, b], limits, **kw)
+            torch.testing.assert_close(made.log_variance_bounds[run, b], variance_bounds, **kw)
 
 
 @pytest.mark.parametrize("sizes", [(5, 8, 1), (4, 6, 7, 3)])
@@ -201,10 +202,10 @@ def test_gradients_written_in_place_are_those_of_autograd(sizes: tuple[int, ...]
     stack = networks(sizes, 3, 2, streams([0, 1], "initialise"), torch.float64, "cpu")
     x = streams([0, 1], "x").uniform(3, 9, sizes[0])
     weights = streams([0, 1], "w").uniform(3, 2, 9, sizes[-1])
-    said = stack(x)
-    (expected,) = torch.autograd.grad((said * weights).sum(), stack.parameters)
+    outputs = stack(x)
+    (expected,) = torch.autograd.grad((outputs * weights).sum(), stack.parameters)
     gradient = torch.full_like(expected, math.nan)
-    assert torch.equal(stack.fitted(x, lambda _: weights, gradient), said)
+    assert torch.equal(stack.fitted(x, lambda _: weights, gradient), outputs)
     # sums of 9 products of numbers of size 1
     torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-13)
 
@@ -214,7 +215,7 @@ def test_rows_held_out_are_in_no_bootstrap(rows: int) -> None:
     """Rewards carry the rows' numbers, and are taken back from the standard targets."""
     kept, count = line([0, 1], 1000), 1000
     kept.rows[..., 2] = torch.arange(count, dtype=torch.float64)
-    made = new(LINE, [0, 1], torch.float64, rows=rows, held_out=0.2)
+    made = new(LINE, [0, 1], torch.float64, max_rows=rows, validation_share=0.2)
     data = rows_of(made, kept, streams([0, 1], "fit"))
     out = held_out(numbers(kept), 0.2)
     for run in range(2):
@@ -240,17 +241,17 @@ def everything(seeds: list[int]) -> list[Tensor]:
         alone.rows.copy_(kept.rows[1:2])
         alone.added = kept.added
         kept = alone
-    made = new(TEAM, seeds, torch.float32, patience=1, rate=0.003, hidden=(16, 32))
+    made = new(TEAM, seeds, torch.float32, patience=1, learning_rate=0.003, hidden=(16, 32))
     drawing = streams(seeds, "fit")
     metrics = [*fit(made, kept, drawing).values(), *fit(made, kept, drawing).values()]
     batch = kept.batch(torch.arange(50).expand(len(seeds), -1))
     seen, done = (x.unsqueeze(1).repeat(1, 2, 1, 1, 1) for x in (batch.observations, batch.actions))
-    _, *said = made.step(None, seen, done, drawing)
-    return [*metrics, *made.state().values(), *said, drawing.state()]
+    _, *outputs = made.step(None, seen, done, drawing)
+    return [*metrics, *made.state().values(), *outputs, drawing.state()]
 
 
 def test_a_run_is_fitted_the_same_beside_others() -> None:
-    """Bit for bit, though its networks stop in other epochs than theirs."""
+    """Bit for bit, though its networks stop in other epochs than opponent_view."""
     beside, alone = everything([0, 1, 2]), everything([1])
     epochs = beside[1]
     assert len(epochs.unique()) > 2
@@ -260,12 +261,12 @@ def test_a_run_is_fitted_the_same_beside_others() -> None:
 
 def test_a_fit_goes_on_from_a_saved_state() -> None:
     kept = team([0, 1], 400)
-    first, drawing = new(TEAM, [0, 1], torch.float32, most_epochs=3), streams([0, 1], "fit")
+    first, drawing = new(TEAM, [0, 1], torch.float32, max_epochs=3), streams([0, 1], "fit")
     fit(first, kept, drawing)
     saved = {name: value.clone() for name, value in first.state().items()}
     state = drawing.state()
     expected = fit(first, kept, drawing)
-    second, again = new(TEAM, [0, 1], torch.float32, most_epochs=3), streams([5, 6], "fit")
+    second, again = new(TEAM, [0, 1], torch.float32, max_epochs=3), streams([5, 6], "fit")
     second.restore(saved)
     again.restore(state)
     found = fit(second, kept, again)
@@ -278,7 +279,7 @@ def test_a_fit_goes_on_from_a_saved_state() -> None:
 def test_networks_stop_and_keep_their_best() -> None:
     """No epoch brings enough: all stop after ``patience``, with the best of what was seen."""
     kept = team([0, 1], 400)
-    made = new(TEAM, [0, 1], torch.float32, improvement=1.0, patience=3, most_epochs=50)
+    made = new(TEAM, [0, 1], torch.float32, improvement=1.0, patience=3, max_epochs=50)
     metrics = fit(made, kept, streams([0, 1], "fit"))
     assert bool((metrics["epochs"] == 3).all())
     data = rows_of(made, kept, streams([0, 1], "fit"))
@@ -286,17 +287,17 @@ def test_networks_stop_and_keep_their_best() -> None:
     # float32 beside float64
     torch.testing.assert_close(losses.float(), metrics["held_out_loss"], rtol=1e-6, atol=1e-6)
     # steps that only make it worse leave everything as it was
-    start = apart(made), made.limits.clone()
-    wild = replace(made, settings=replace(made.settings, rate=1.0))
+    start = apart(made), made.log_variance_bounds.clone()
+    wild = replace(made, settings=replace(made.settings, learning_rate=1.0))
     fit(wild, kept, streams([0, 1], "fit"))
     assert torch.equal(made.stack.parameters, start[0])
-    assert torch.equal(made.limits, start[1])
+    assert torch.equal(made.log_variance_bounds, start[1])
 
 
 def test_one_network_stops_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second is made to stop after an epoch: the others do not feel it."""
     kept = team([0, 1], 400)
-    settings = {"patience": 1, "improvement": 0.0, "most_epochs": 4}
+    settings = {"patience": 1, "improvement": 0.0, "max_epochs": 4}
     results = []
     for stop in (False, True):
         calls: list[int] = []
@@ -326,7 +327,7 @@ def test_one_network_stops_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch)
 
 def test_what_never_changes_is_predicted_exactly() -> None:
     kept = team([0], 400)
-    made = new(TEAM, [0], torch.float32, most_epochs=1)
+    made = new(TEAM, [0], torch.float32, max_epochs=1)
     metrics = fit(made, kept, streams([0], "fit"))
     assert all(bool(value.isfinite().all()) for value in metrics.values())
     batch = kept.batch(torch.arange(40).expand(1, -1))
@@ -340,7 +341,7 @@ def test_replays_that_are_too_small() -> None:
     made = new(LINE, [0], torch.float64)
     with pytest.raises(InputError, match=r"^replay: 40 transitions leave \d to hold out; 32 are"):
         fit(made, line([0], 40), streams([0], "fit"))
-    few = new(LINE, [0], torch.float64, held_out=0.9)
+    few = new(LINE, [0], torch.float64, validation_share=0.9)
     with pytest.raises(InputError, match=r"^replay: 40 transitions leave \d to train on; 32 are"):
         fit(few, line([0], 40), streams([0], "fit"))
 
@@ -350,8 +351,8 @@ def test_large_networks_are_trained_one_by_one(monkeypatch: pytest.MonkeyPatch) 
     kept, results = noise(640), []
     for block in (1, 10**9):
         monkeypatch.setattr("deep.nn.stacked_mlp.BLOCK", block)
-        settings = DynamicsSettings(members=3, hidden=(16, 16), batch=64, most_epochs=2)
-        predicted, initial = Numbers(SPREAD), streams([0], "initialise")
+        settings = DynamicsSettings(members=3, hidden=(16, 16), batch=64, max_epochs=2)
+        predicted, initial = GaussianOutcomes(SPREAD), streams([0], "initialise")
         made = ensemble(SPREAD, settings, predicted, initial, torch.float64, egos=1)
         drawing: Streams = streams([0], "fit")
         fit(made, kept, drawing)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.dynamics.exact import packed, unpacked
-from deep.dynamics.state_replay import KeptStates, kept_states
+from deep.dynamics.state_replay import StateReplay, state_replay
 from deep.envs.particle import ParticleEnv, State
 from deep.envs.tasks import world
 from deep.seeding import streams
@@ -24,10 +24,12 @@ def spread() -> ParticleEnv:
     return task
 
 
-def filled(capacity: int, times: int, seeds: tuple[int, ...] = (0, 1)) -> tuple[KeptStates, Tensor]:
+def filled(
+    capacity: int, times: int, seeds: tuple[int, ...] = (0, 1)
+) -> tuple[StateReplay, Tensor]:
     """What is kept, and all numbers in the order in which they came, [run, state, number]."""
     task, drawing, came = spread(), streams(seeds, "s"), []
-    kept = kept_states(task.reset(streams(seeds, "like"), 1), capacity)
+    kept = state_replay(task.reset(streams(seeds, "like"), 1), capacity)
     for _ in range(times):
         state = task.reset(drawing, 3)
         kept.add(state)
@@ -73,10 +75,10 @@ def matches(trainer: Trainer) -> bool:
     task, rounds = trainer.environments.world, trainer.rounds
     assert isinstance(task, ParticleEnv)
     assert isinstance(rounds, ModelBasedRounds)
-    assert rounds.kept is not None
+    assert rounds.branches.state_replay is not None
     rows = torch.arange(trainer.replay.size)
     batch = trainer.replay.batch(rows.expand(2, -1))
-    state = unpacked(task, rounds.kept.rows)
+    state = unpacked(task, rounds.branches.state_replay.rows)
     following, rewards = task.step(state, batch.actions)
     return (
         torch.equal(task.observe(state), batch.observations)
@@ -98,14 +100,14 @@ def test_the_row_of_a_transition_holds_its_state() -> None:
 
 
 def test_states_that_are_kept_too_late_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    add = KeptStates.add
+    add = StateReplay.add
     last: dict[int, State] = {}
 
-    def late(self: KeptStates, state: State) -> None:
+    def late(self: StateReplay, state: State) -> None:
         add(self, last.get(id(self), state))
         last[id(self)] = state
 
-    monkeypatch.setattr(KeptStates, "add", late)
+    monkeypatch.setattr(StateReplay, "add", late)
     assert not matches(trained())
 
 
@@ -114,4 +116,4 @@ def test_nothing_is_kept_where_nobody_asks() -> None:
         settings = modelled(small(task, "aorpo"), **changes)
         rounds = assemble(Run(Path(), "run", settings, "cpu")).rounds
         assert isinstance(rounds, ModelBasedRounds)
-        assert rounds.kept is None
+        assert rounds.branches.state_replay is None

@@ -111,7 +111,7 @@ def test_the_state_is_seen_by_all() -> None:
 
 def test_climb_is_the_game_of_the_catalogue() -> None:
     """On the grid's actions the continuous task earns what the finite game does."""
-    game, places = climb(), [float(x) for x in grid()]
+    places = [float(x) for x in grid()]
     env, finite = ClimbEnv(dtype=torch.float64), GameEnv(climb(), dtype=torch.float64)
     both = torch.cartesian_prod(torch.arange(2), torch.arange(5), torch.arange(5))
     state, own = both[:, 0].unsqueeze(0), both[:, 1:].unsqueeze(0)
@@ -122,7 +122,7 @@ def test_climb_is_the_game_of_the_catalogue() -> None:
     # both are rounded from the same rational number, at most 8, in a few operations
     assert (earned - expected).abs().max() < 8 * 20 * 2.0**-52
     assert env.spaces == (Box(1, -1, 1),) * 2
-    assert env.name == game.name
+    assert env.name == find("climb").name
 
 
 def test_climb_changes_state_a_quarter_of_the_time() -> None:

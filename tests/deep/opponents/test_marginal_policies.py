@@ -13,8 +13,8 @@ from bounds.shared.numbers import InputError
 from deep.agents.policies import Policies, policies
 from deep.envs.spaces import Box, Choices, Shape
 from deep.nn.action_distributions import head
-from deep.opponents import marginal_policies as marginal
-from deep.opponents.models import OpponentModels, opponent_models, own
+from deep.opponents import marginal_policies
+from deep.opponents.models import OpponentModels, ego_view, opponent_models
 from deep.seeding import streams
 
 RUNS, ROWS = (3, 5), 4
@@ -27,7 +27,9 @@ def team(
     shape = Shape(tuple(2 + j for j in range(len(sizes))), tuple(map(Choices, sizes)))
     inferring = None
     if conditioned:
-        inferring = opponent_models(shape, (5,), own, streams(RUNS, "models"), torch.float64, "cpu")
+        inferring = opponent_models(
+            shape, (5,), ego_view, streams(RUNS, "models"), torch.float64, "cpu"
+        )
         inferring.stack.parameters.data.mul_(scale)
     stack = policies(
         shape,
@@ -80,7 +82,7 @@ def plainly(found: Policies, inferring: OpponentModels, seen: Tensor) -> list[Te
 def test_laws_are_sums_over_what_may_be_inferred(sizes: list[list[int]], scale: float) -> None:
     found, inferring, seen = team(tuple(map(tuple, sizes)), scale=scale)
     assert inferring is not None
-    laws = marginal.laws(found, inferring, seen)
+    laws = marginal_policies.laws(found, inferring, seen)
     for law, plain in zip(laws, plainly(found, inferring, seen), strict=True):
         # sums of some dozen products in float64
         assert torch.allclose(law, plain, rtol=0, atol=1e-12)
@@ -89,7 +91,7 @@ def test_laws_are_sums_over_what_may_be_inferred(sizes: list[list[int]], scale: 
 
 def test_laws_of_those_who_infer_nothing_are_their_own() -> None:
     found, _, seen = team(((3,), (2, 2)), conditioned=False)
-    first, second = marginal.laws(found, None, seen)
+    first, second = marginal_policies.laws(found, None, seen)
     with torch.no_grad():
         said = found.outputs(seen, streams(RUNS, "none"))
     assert torch.allclose(first, said[:, 0, :, :3].softmax(-1), rtol=0, atol=1e-12)
@@ -104,7 +106,7 @@ def test_laws_are_what_is_played() -> None:
     many = seen.repeat_interleave(draws, 2)
     played = found.act_alone(many, streams(RUNS, "play"), greedy=False)
     shares = played.unflatten(2, (ROWS, draws)).mean(3)
-    for i, law in enumerate(marginal.laws(found, inferring, seen)):
+    for i, law in enumerate(marginal_policies.laws(found, inferring, seen)):
         deviation = (law * (1 - law) / draws).sqrt()
         # five standard errors, of 56 shares
         assert bool(((shares[:, i, :, : law.shape[-1]] - law).abs() <= 5 * deviation + 1e-9).all())
@@ -112,11 +114,11 @@ def test_laws_are_what_is_played() -> None:
 
 def test_sums_that_are_too_long_are_refused() -> None:
     found, inferring, seen = team(((11,),) * 4)
-    assert not marginal.enumerable(found, inferring)
+    assert not marginal_policies.enumerable(found, inferring)
     with pytest.raises(InputError, match="1331 things at once; sums are over 1024 at most"):
-        marginal.laws(found, inferring, seen)
+        marginal_policies.laws(found, inferring, seen)
     few, asked, _ = team(((10,),) * 4)
-    assert marginal.enumerable(few, asked)
+    assert marginal_policies.enumerable(few, asked)
 
 
 def test_numbers_have_no_laws_here() -> None:
@@ -124,6 +126,6 @@ def test_numbers_have_no_laws_here() -> None:
     found = policies(
         shape, head(shape.spaces, "cpu", 1.0), (4,), streams(RUNS, "p"), torch.float64, "cpu"
     )
-    assert not marginal.enumerable(found, None)
+    assert not marginal_policies.enumerable(found, None)
     with pytest.raises(InputError, match="do not choose at random"):
-        marginal.laws(found, None, torch.zeros(2, 2, 3, 2, dtype=torch.float64))
+        marginal_policies.laws(found, None, torch.zeros(2, 2, 3, 2, dtype=torch.float64))

@@ -22,27 +22,36 @@ from deep.opponents.fitting import History, OpponentSettings, fit, newest, split
 from deep.opponents.models import (
     OpponentModels,
     View,
+    ego_view,
     inside,
     opponent_models,
-    own,
+    opponent_view,
     pairs,
     real_opponents,
-    theirs,
 )
-from deep.seeding import streams
+from deep.seeding import Streams, streams
 from tabular.games.policy import random_policies
 from tabular.games.random import garnet
 from tests.support.table_players import act_of, logits, real_of, said, seen_in, shape_of
 
 MIXED = Shape((3, 5, 4), (Choices((2,)), Choices((3, 2)), Choices((4,))))
 BOXES = Shape((2, 2), (Box(1, -1, 1), Box(2, 0, 3)))
-QUICK = OpponentSettings(hidden=(16,), rate=0.01, rows=600, batch=128, epochs=8, patience=2)
+QUICK = OpponentSettings(
+    hidden=(16,), learning_rate=0.01, max_rows=600, batch=128, max_epochs=8, patience=2
+)
 
 
 def models_for(
-    shape: Shape, seeds: Sequence[int], view: View = theirs, hidden: tuple[int, ...] = (16,)
+    shape: Shape, seeds: Sequence[int], view: View = opponent_view, hidden: tuple[int, ...] = (16,)
 ) -> OpponentModels:
     return opponent_models(shape, hidden, view, streams(seeds, "i"), torch.float64, "cpu")
+
+
+def fitted_to(
+    models: OpponentModels, settings: OpponentSettings, history: History, drawing: Streams
+) -> dict[str, Tensor]:
+    """``fit`` on the rows of ``history`` by their sides."""
+    return fit(models, settings, split(history, settings.validation_share), drawing)
 
 
 def padded(shape: Shape, *axes: int, seed: int = 0) -> Tensor:
@@ -80,7 +89,7 @@ def test_pairs_are_all_ordered_ones() -> None:
         pairs(1)
 
 
-@pytest.mark.parametrize("view", [theirs, own])
+@pytest.mark.parametrize("view", [opponent_view, ego_view])
 def test_a_model_reads_what_its_view_says_and_nothing_else(view: View) -> None:
     """Changing one agent's observation moves exactly the models that look at it."""
     models = models_for(MIXED, [0, 1], view)
@@ -98,7 +107,7 @@ def test_a_model_reads_what_its_view_says_and_nothing_else(view: View) -> None:
 def test_views_agree_where_everybody_sees_the_same() -> None:
     shape = Shape((4, 4, 4), MIXED.spaces)
     seen = padded(shape, 1, 3, 6)[..., :1, :].expand(-1, -1, -1, 3, -1)
-    a, b = models_for(shape, [0], theirs), models_for(shape, [0], own)
+    a, b = models_for(shape, [0], opponent_view), models_for(shape, [0], ego_view)
     assert torch.equal(a.opponents.probabilities(seen), b.opponents.probabilities(seen))
 
 
@@ -160,7 +169,7 @@ def test_log_probability_is_that_of_the_pair_s_own_head(shape: Shape) -> None:
 def test_actions_on_the_edge_of_a_box_have_a_finite_density() -> None:
     edge = torch.zeros(1, 2, 4, 2, 2)
     edge[..., 0, 0], edge[..., 1, :] = -1.0, 3.0
-    models = opponent_models(BOXES, (8,), theirs, streams([0], "i"), torch.float32, "cpu")
+    models = opponent_models(BOXES, (8,), opponent_view, streams([0], "i"), torch.float32, "cpu")
     logs = models.opponents.log_probability(torch.zeros(1, 2, 4, 2, 2), edge)
     assert bool(logs.isfinite().all())
     inner = torch.rand(1, 2, 50, 2, generator=torch.Generator().manual_seed(0))
@@ -204,7 +213,7 @@ def test_real_opponents_are_the_policies() -> None:
 
 def test_policies_of_learners_fit_in() -> None:
     """Real policies that are conditioned on what models infer: as opponents, and as they act."""
-    models = models_for(MIXED, [0, 1], own)
+    models = models_for(MIXED, [0, 1], ego_view)
     actors = policies(
         MIXED,
         head(MIXED.spaces, "cpu", 1.0),
@@ -234,7 +243,7 @@ def test_inferred_actions_are_the_others_in_order() -> None:
     """With one option each, which tells the agents apart; and from the own observation alone."""
     spaces: tuple[Space, ...] = (Choices((1, 2)), Choices((2, 1)), Choices((3,)))
     shape = Shape((3, 3, 3), spaces)
-    models = models_for(shape, [0, 1], own)
+    models = models_for(shape, [0, 1], ego_view)
     seen = padded(shape, 2, 40).transpose(1, 2)
     told = models.inferred(seen, streams([0, 1], "s"))
     assert told.shape == (2, 3, 40, 6) == (*seen.shape[:3], models.inference.size)
@@ -258,8 +267,8 @@ def test_inferred_actions_are_the_others_in_order() -> None:
 
 
 def test_inference_needs_the_own_view() -> None:
-    with pytest.raises(InputError, match="give the view own"):
-        _ = models_for(MIXED, [0], theirs).inference
+    with pytest.raises(InputError, match="give the view ego_view"):
+        _ = models_for(MIXED, [0], opponent_view).inference
 
 
 def test_a_categorical_policy_is_recovered() -> None:
@@ -273,17 +282,17 @@ def test_a_categorical_policy_is_recovered() -> None:
     models = models_for(shape_of(game), [0, 1], hidden=(32,))
     seen = seen_in(game, np.random.default_rng(6).integers(4, size=(2, 3000)))
     actions = act_of(game, tables)(seen, streams([0, 1], "a"))
-    settings = OpponentSettings(rate=0.01, epochs=60, batch=400)
+    settings = OpponentSettings(learning_rate=0.01, max_epochs=60, batch=400)
     every = seen_in(game, np.arange(4)).expand(2, 2, -1, -1, -1)
     before = oracle(models.opponents, real_of(game, tables), every).mean
     history = History(seen, actions, torch.arange(3000))
-    metrics = fit(models, settings, history, streams([0, 1], "f"))
+    metrics = fitted_to(models, settings, history, streams([0, 1], "f"))
     after = oracle(models.opponents, real_of(game, tables), every).mean
     for i, j in pairs(2):
         assert bool((after[:, i, j] < 0.06).all())
         assert bool((after[:, i, j] < before[:, i, j] / 2).all())
     # the loss is the one that the held-out rows have
-    judged = nll(models.opponents, split(history, settings.held_out)[1]).value
+    judged = nll(models.opponents, split(history, settings.validation_share).held_out).value
     torch.testing.assert_close(metrics["opponent_loss"], judged, rtol=1e-10, atol=1e-12)
 
 
@@ -296,9 +305,9 @@ def test_several_choices_are_recovered() -> None:
     chosen[..., 0, 0] = seen[..., 0, 0] > 0
     chosen[..., 0, 1] = (seen[..., 0, 1] > -0.5).long() + (seen[..., 0, 1] > 0.5)
     history = History(seen, one_hot(shape.spaces, chosen, torch.float64), torch.arange(2000))
-    settings = OpponentSettings(rate=0.01, epochs=60, batch=200)
-    fit(models, settings, history, streams([0], "f"))
-    held = split(history, 0.2)[1]
+    settings = OpponentSettings(learning_rate=0.01, max_epochs=60, batch=200)
+    fitted_to(models, settings, history, streams([0], "f"))
+    held = split(history, 0.2).held_out
     best = models.opponents.best(held.by_ego()[0])
     # deterministic functions of the input, missed near their edges only
     assert float((best[:, 1, :, 0] == held.actions[:, :, 0]).all(-1).double().mean()) > 0.9
@@ -317,9 +326,9 @@ def test_a_gaussian_policy_is_recovered() -> None:
     scale, middle = torch.tensor([2, 0.5]).double(), torch.tensor([0, 0.5]).double()
     actions = (middle + scale * u.tanh()).unsqueeze(-1)
     history = History(seen, actions, torch.arange(3000))
-    settings = OpponentSettings(rate=0.01, epochs=80, batch=400)
-    fit(models, settings, history, streams([0, 1], "f"))
-    held = split(history, settings.held_out)[1]
+    settings = OpponentSettings(learning_rate=0.01, max_epochs=80, batch=400)
+    fitted_to(models, settings, history, streams([0, 1], "f"))
+    held = split(history, settings.validation_share).held_out
     mean, deviation = models.opponents.normals(held.by_ego()[0])
     truth = held.observations[..., 0] - held.observations[..., 1]
     for i, j in pairs(2):
@@ -331,12 +340,12 @@ def test_a_gaussian_policy_is_recovered() -> None:
 @pytest.mark.parametrize("shape", [MIXED, BOXES])
 def test_a_run_is_the_same_beside_others(shape: Shape) -> None:
     """Seeds 0, 1, 2 against 1 alone, bit for bit; runs stop at different epochs."""
-    settings = replace(QUICK, epochs=12, rate=0.03)
+    settings = replace(QUICK, max_epochs=12, learning_rate=0.03)
 
     def fitted(seeds: list[int]) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         models, drawing = models_for(shape, seeds), streams(seeds, "f")
         for _ in range(2):
-            metrics = fit(models, settings, random_history(shape, seeds, 300), drawing)
+            metrics = fitted_to(models, settings, random_history(shape, seeds, 300), drawing)
         sampled = models.opponents.sample(
             random_history(shape, seeds, 32).by_ego()[0], streams(seeds, "s")
         )
@@ -356,15 +365,15 @@ def test_a_stopped_model_is_as_if_the_fit_had_ended_there() -> None:
     models, seeds = models_for(MIXED, [0, 1]), [0, 1]
     start = {name: tensor.clone() for name, tensor in models.state().items()}
     history = random_history(MIXED, seeds, 300)
-    settings = replace(QUICK, epochs=30, rate=0.05)
-    epochs = fit(models, settings, history, streams(seeds, "f"))["opponent_epochs"]
+    settings = replace(QUICK, max_epochs=30, learning_rate=0.05)
+    epochs = fitted_to(models, settings, history, streams(seeds, "f"))["opponent_epochs"]
     end = models.stack.parameters.detach().clone()
     assert len(epochs.unique()) > 2
     for pair, (i, j) in enumerate(pairs(3)):
         for run in seeds:
             models.restore(start)
-            few = replace(settings, epochs=int(epochs[run, i, j]))
-            fit(models, few, history, streams(seeds, "f"))
+            few = replace(settings, max_epochs=int(epochs[run, i, j]))
+            fitted_to(models, few, history, streams(seeds, "f"))
             assert torch.equal(models.stack.parameters[run, pair], end[run, pair])
 
 
@@ -375,13 +384,13 @@ def test_patience_is_counted_from_the_best_epoch() -> None:
 
     def best(**changes: int) -> Tensor:
         models.restore(start)
-        settings = replace(QUICK, rate=0.03, **changes)
-        return fit(models, settings, history, streams([0], "f"))["opponent_epochs"][0]
+        settings = replace(QUICK, learning_rate=0.03, **changes)
+        return fitted_to(models, settings, history, streams([0], "f"))["opponent_epochs"][0]
 
-    improved = [best(epochs=epoch, patience=most) == epoch for epoch in range(1, most + 1)]
+    improved = [best(max_epochs=epoch, patience=most) == epoch for epoch in range(1, most + 1)]
     late = 0
     for patience in (1, 2, 3):
-        found = best(epochs=most, patience=patience)
+        found = best(max_epochs=most, patience=patience)
         for i, j in pairs(3):
             expected = 0
             for epoch in range(1, most + 1):
@@ -397,11 +406,11 @@ def test_patience_is_counted_from_the_best_epoch() -> None:
 def test_a_fit_never_makes_held_out_rows_less_likely() -> None:
     """Not with a rate that spoils everything either: then the models stay as they were."""
     history = random_history(MIXED, [0], 300)
-    held = split(history, 0.2)[1]
+    held = split(history, 0.2).held_out
     for rate in (0.01, 1.0):
         models = models_for(MIXED, [0])
         before = nll(models.opponents, held).value
-        fit(models, replace(QUICK, rate=rate), history, streams([0], "f"))
+        fitted_to(models, replace(QUICK, learning_rate=rate), history, streams([0], "f"))
         after = nll(models.opponents, held).value
         assert bool((after <= before).all())
 
@@ -410,11 +419,12 @@ def test_held_out_rows_are_not_trained_on() -> None:
     """One epoch, kept whatever the held-out rows say of it: they may say anything."""
     history = random_history(MIXED, [0], 400)
     out = held_out(history.numbers, 0.2)
-    train, held = split(history, 0.2)
+    both = split(history, 0.2)
+    train, held = both.train, both.held_out
     assert torch.equal(train.numbers, history.numbers[~out][-len(train) :])
     assert torch.equal(held.numbers, history.numbers[out][-len(held) :])
     assert (len(train), len(held)) == (320, 64)
-    settings = replace(QUICK, epochs=1, rate=0.001)
+    settings = replace(QUICK, max_epochs=1, learning_rate=0.001)
     reached = []
     for kept in (slice(0, None), slice(40, 72)):
         # fewer and other held-out rows beside the same training rows
@@ -422,14 +432,14 @@ def test_held_out_rows_are_not_trained_on() -> None:
         models = models_for(MIXED, [0])
         chosen = torch.zeros(400, dtype=torch.bool)
         chosen[rows] = True
-        metrics = fit(models, settings, history.where(chosen), streams([0], "f"))
+        metrics = fitted_to(models, settings, history.where(chosen), streams([0], "f"))
         assert bool((metrics["opponent_epochs"] + torch.eye(3) == 1).all())
         reached.append(models.stack.parameters.detach().clone())
     assert torch.equal(*reached)
     # but training rows are
     models = models_for(MIXED, [0])
     spoiled = replace(history, actions=torch.where(out[:, None, None], history.actions, 0.0))
-    fit(models, settings, spoiled, streams([0], "f"))
+    fitted_to(models, settings, spoiled, streams([0], "f"))
     assert not torch.equal(models.stack.parameters, reached[0])
 
 
@@ -447,7 +457,8 @@ def test_rows_never_change_sides() -> None:
         assert history.numbers.tolist() == list(range(first, start + 100))
         if start < 100:
             continue
-        for side, rows in zip((False, True), split(history, 0.25), strict=True):
+        both = split(history, 0.25)
+        for side, rows in ((False, both.train), (True, both.held_out)):
             assert len(rows) % 32 == 0
             assert torch.equal(rows.observations, seen[:, rows.numbers])
             for number in rows.numbers.tolist():
@@ -460,23 +471,23 @@ def test_no_rows_to_learn_from() -> None:
     with pytest.raises(InputError, match="replay: empty"):
         newest(replay(MIXED, 1, 5, torch.float64, "cpu"), 3)
     with pytest.raises(InputError, match="held out"):
-        fit(models_for(MIXED, [0]), QUICK, random_history(MIXED, [0], 1), streams([0], "f"))
+        fitted_to(models_for(MIXED, [0]), QUICK, random_history(MIXED, [0], 1), streams([0], "f"))
 
 
 def test_warm_starts_and_states() -> None:
     """A fit goes on from the last parameters; models come back from their state bit for bit."""
     history = random_history(MIXED, [0], 300)
     models, drawing = models_for(MIXED, [0]), streams([0], "f")
-    first = fit(models, QUICK, history, drawing)["opponent_loss"]
+    first = fitted_to(models, QUICK, history, drawing)["opponent_loss"]
     kept = {name: tensor.clone() for name, tensor in models.state().items()}
     place = drawing.state()
-    second = fit(models, QUICK, history, drawing)["opponent_loss"]
+    second = fitted_to(models, QUICK, history, drawing)["opponent_loss"]
     assert bool((second <= first).all())
     end = models.stack.parameters.detach().clone()
     other = models_for(MIXED, [7])
     other.restore(kept)
     drawing.restore(place)
-    fit(other, QUICK, history, drawing)
+    fitted_to(other, QUICK, history, drawing)
     assert torch.equal(other.stack.parameters, end)
     with pytest.raises(InputError, match="opponents"):
         models_for(MIXED, [0, 1]).restore(kept)
@@ -488,8 +499,8 @@ def test_weight_decay_shrinks() -> None:
     norms = []
     for decay in (0.0, 0.5):
         models = models_for(MIXED, [0])
-        settings = replace(QUICK, rate=0.002, weight_decay=decay, epochs=5, batch=16)
-        fit(models, settings, history, streams([0], "f"))
+        settings = replace(QUICK, learning_rate=0.002, weight_decay=decay, max_epochs=5, batch=16)
+        fitted_to(models, settings, history, streams([0], "f"))
         norms.append(float(models.stack.parameters.detach().norm()))
     assert norms[1] < norms[0]
 
@@ -499,13 +510,13 @@ def test_weight_decay_shrinks() -> None:
     [
         {"hidden": ()},
         {"hidden": (0,)},
-        {"rate": 2.0},
-        {"rows": 1},
+        {"learning_rate": 2.0},
+        {"max_rows": 1},
         {"batch": 0},
-        {"epochs": -1},
+        {"max_epochs": -1},
         {"patience": 0},
-        {"held_out": 0.0},
-        {"held_out": 1.0},
+        {"validation_share": 0.0},
+        {"validation_share": 1.0},
         {"weight_decay": -0.1},
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deep.agents.rounds import ModelFree, Parts
+from deep.agents.rounds import ModelFree, RoundInputs
 from deep.envs.batch import World
 from deep.seeding import Streams, streams
 from deep.training import checkpoint
@@ -38,29 +38,29 @@ class Counting:
     rounds: int = 0
     seen: list[tuple[int, int]] = field(default_factory=list)
 
-    def learn(self, parts: Parts) -> Iterator[dict[str, Tensor]]:
+    def learn(self, inputs: RoundInputs) -> Iterator[dict[str, Tensor]]:
         self.rounds += 1
-        self.seen.append((parts.steps, parts.episodes))
+        self.seen.append((inputs.steps, inputs.episodes))
         self.total += self.streams.uniform()
         steps = 2 + (self.rounds + 1) % 2
-        for step, measured in enumerate(replace(self.inner, updates=steps).learn(parts)):
+        for step, measured in enumerate(replace(self.inner, updates=steps).learn(inputs)):
             if self.rounds % 4 == 0 and step == steps - 1:
-                twice = 2 * self.total.unsqueeze(-1).expand(-1, parts.replay.shape.agents)
+                twice = 2 * self.total.unsqueeze(-1).expand(-1, inputs.replay.shape.agents)
                 yield measured | {"sum": self.total, "twice the sum of all": twice}
             else:
                 yield measured
 
-    def watch(self, state: object) -> None:
+    def observe_state(self, state: object) -> None:
         del state
 
-    def totals(self) -> dict[str, Tensor]:
+    def counters(self) -> dict[str, Tensor]:
         return {}
 
-    def examined(self, world: World, streams: Streams) -> dict[str, Tensor]:
+    def oracle_metrics(self, world: World, streams: Streams) -> dict[str, Tensor]:
         del world, streams
         return {}
 
-    def learned(self) -> dict[str, Tensor]:
+    def model_state(self) -> dict[str, Tensor]:
         return {}
 
     def state(self) -> dict[str, Tensor]:
@@ -81,8 +81,9 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def assemble(chosen: Chosen, world: World, dtype: torch.dtype, device: str) -> Agent:
         total = torch.zeros(len(chosen.seeds), dtype=torch.float64)
-        rounds = Counting(ModelFree(8, 0), streams(chosen.seeds, "rounds"), total)
-        return replace(usual(chosen, world, dtype, device), rounds=rounds)
+        agent = usual(chosen, world, dtype, device)
+        inner = ModelFree(agent.learner, 8, 0)
+        return replace(agent, rounds=Counting(inner, streams(chosen.seeds, "rounds"), total))
 
     monkeypatch.setitem(ALGORITHMS, "masac", replace(ALGORITHMS["masac"], assemble=assemble))
 
@@ -94,8 +95,14 @@ def test_model_free_rounds_sample_and_step(tmp_path: Path) -> None:
         trainer.cadence = replace(trainer.cadence, warm_up=10_000)
         trainer.episode()
     measured = list(
-        ModelFree(8, 3).learn(
-            Parts(one.replay, one.learner, one.streams, one.steps, one.episodes, lambda _: None)
+        ModelFree(one.learner, 8, 3).learn(
+            RoundInputs(
+                replay=one.replay,
+                streams=one.streams,
+                steps=one.steps,
+                episodes=one.episodes,
+                check=lambda _: None,
+            )
         )
     )
     for expected in measured:
@@ -181,8 +188,8 @@ def test_what_rounds_measure_stops_a_run_too(
 ) -> None:
     learn = Counting.learn
 
-    def broken(self: Counting, parts: Parts) -> Iterator[dict[str, Tensor]]:
-        for measured in learn(self, parts):
+    def broken(self: Counting, inputs: RoundInputs) -> Iterator[dict[str, Tensor]]:
+        for measured in learn(self, inputs):
             yield measured | ({"sum": self.total * float("inf")} if self.rounds == 9 else {})
 
     monkeypatch.setattr(Counting, "learn", broken)

@@ -4,14 +4,14 @@ import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
+from bounds.planning.schemes import SCHEMES
 from bounds.shared.numbers import InputError
 from deep.agents.masac import Masac
-from deep.aorpo.build import Aordpg, Aorpo
-from deep.aorpo.rounds import ModelBased, Usage
+from deep.aorpo.settings import ModelBasedSettings, model_settings
 from deep.dynamics.ensemble import DynamicsSettings
 from deep.envs.tasks import names, world
 from deep.opponents.fitting import OpponentSettings
@@ -105,24 +105,30 @@ def test_settings_of_another_version_are_one_line() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"start": -1}, "model.start: -1 is not a whole number, 0 or more"),
+        ({"warmup_episodes": -1}, "model.warmup_episodes: -1 is not a whole number, 0 or more"),
         ({"rollouts": 0}, "model.rollouts: 0 is not a whole number, 1 or more"),
         ({"k": 0}, "model.k: 0 is not a whole number, 1 or more"),
-        ({"grow": (3,)}, "model.grow: 1 numbers; give two epochs"),
-        ({"grow": (-1, 3)}, "model.grow[0]: -1 is not"),
-        ({"grow": (3, 3)}, "model.grow[1]: 3 is not a whole number, 4 or more"),
+        (
+            {"rollout_length_epochs": (3,)},
+            "model.rollout_length_epochs: 1 numbers; give two epochs",
+        ),
+        ({"rollout_length_epochs": (-1, 3)}, "model.rollout_length_epochs[0]: -1 is not"),
+        (
+            {"rollout_length_epochs": (3, 3)},
+            "model.rollout_length_epochs[1]: 3 is not a whole number, 4 or more",
+        ),
         ({"epoch": 0}, "model.epoch: 0 is not"),
-        ({"share": 1.1}, "model.share: 1.1 is not in [0, 1]"),
-        ({"share": float("nan")}, "model.share: nan"),
-        ({"keep": 0}, "model.keep: 0 is not"),
-        ({"refit": 0}, "model.refit: 0 is not"),
+        ({"real_ratio": 1.1}, "model.real_ratio: 1.1 is not in [0, 1]"),
+        ({"real_ratio": float("nan")}, "model.real_ratio: nan"),
+        ({"buffer_rounds": 0}, "model.buffer_rounds: 0 is not"),
+        ({"fit_every": 0}, "model.fit_every: 0 is not"),
         ({"calls": -1}, "model.calls: -1 is not"),
-        ({"scheme": "adaptiv"}, "model.scheme: 'adaptiv' is not one of adaptive, all-models"),
+        ({"scheme": "adaptiv"}, "model.scheme: 'adaptiv' is not one of "),
     ],
 )
 def test_models_that_cannot_be_used_are_one_line(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError) as error:
-        ModelBased(**changes)
+        ModelBasedSettings(**changes)
     assert str(error.value).startswith(words)
     assert "\n" not in str(error.value)
 
@@ -157,13 +163,13 @@ def test_models_that_cannot_be_used_are_one_line(changes: dict[str, Any], words:
         ),
         (
             ("spread", "aorpo", {}),
-            {"opponents": OpponentSettings(rows=150)},
-            "model.opponents.held_out: 0.2 of 150 rows may leave 26 to train on or to hold out",
+            {"opponents": OpponentSettings(max_rows=150)},
+            "model.opponents.validation_share: 0.2 of 150 rows may leave 26 to train on",
         ),
         (
             ("spread", "aorpo", {}),
-            {"dynamics": DynamicsSettings(held_out=0.99)},
-            "model.dynamics.held_out: 0.99 of 1500 rows may leave 8 to train on or to hold out",
+            {"dynamics": DynamicsSettings(validation_share=0.99)},
+            "model.dynamics.validation_share: 0.99 of 1500 rows may leave 8 to train on",
         ),
     ],
 )
@@ -172,18 +178,19 @@ def test_models_that_do_not_suit_the_run_are_one_line(
 ) -> None:
     task, algorithm, changes = run
     settings = replace(preset("laptop", task, algorithm), **changes)
-    learner = settings.learner
-    assert isinstance(learner, Aorpo | Aordpg)
-    settings = replace(settings, learner=replace(learner, model=replace(learner.model, **models)))
+    learner: Any = settings.learner
+    chosen = model_settings(learner)
+    assert chosen is not None
+    settings = replace(settings, learner=replace(learner, model=replace(chosen, **models)))
     with pytest.raises(InputError) as error:
         check(settings)
     assert str(error.value).startswith(words)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("scheme", get_args(Usage))
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("algorithm", ["aorpo", "aordpg"])
-def test_what_is_not_refused_can_be_played(algorithm: str, scheme: Usage) -> None:
+def test_what_is_not_refused_can_be_played(algorithm: str, scheme: str) -> None:
     """Every scheme, with models and with the real policies, on choices and on numbers."""
     refused = 0
     for task, exact in itertools.product(("speaker-listener", "climb"), (False, True)):

@@ -11,8 +11,7 @@ from scipy import sparse
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.shared.numbers import Array
-from tabular.cases import errors as divergence
-from tabular.cases import time_suprema as horizon
+from tabular.cases import errors, time_suprema
 from tabular.cases.case import Case
 from tabular.cases.errors import total_variation
 from tabular.cases.strategies import cases, distributions, profiles
@@ -56,7 +55,7 @@ def test_errors_are_their_definitions(given: Case) -> None:
 
 @given(cases())
 def test_the_joint_shift_lies_between_the_largest_and_the_independent_one(given: Case) -> None:
-    found = divergence.measure(given, max_horizon=0)
+    found = errors.measure(given, max_horizon=0)
     together = Fraction(1)
     for shift in found.policy_shift:
         together *= 1 - shift
@@ -65,9 +64,9 @@ def test_the_joint_shift_lies_between_the_largest_and_the_independent_one(given:
 
 @given(cases(branched=True))
 def test_profiles_have_the_ego_agent_first(given: Case) -> None:
-    found = divergence.measure(given, max_horizon=3)
+    found = errors.measure(given, max_horizon=3)
     for proved in (False, True):
-        made = divergence.profile(given, found, proved=proved)
+        made = errors.profile(given, found, proved=proved)
         others = [j for j in range(given.n) if j != given.ego]
         assert made.policy_shift == tuple(found.policy_shift[j] for j in (given.ego, *others))
         assert made.opponent_model == tuple(found.opponent_model[j] for j in others)
@@ -124,7 +123,7 @@ def test_the_majorant_proves_the_upper_value(drawn: Chain, limit: int) -> None:
 @given(chains(kind="permutation"))
 def test_periodic_chains_are_always_settled(drawn: Chain) -> None:
     """A permutation of at most four states repeats after at most 4 steps."""
-    found = horizon.expected_error(*drawn, max_horizon=4)
+    found = time_suprema.expected_error(*drawn, max_horizon=4)
     assert found.horizon is None
     assert found.value == max(over_time(drawn, 12))
 
@@ -132,7 +131,9 @@ def test_periodic_chains_are_always_settled(drawn: Chain) -> None:
 def test_a_supremum_that_is_never_reached() -> None:
     """Half the rest is absorbed a step: f_t = 1 − 2⁻ᵗ, so no t attains the supremum 1."""
     matrix = exact_array([[HALF, HALF], [0, 1]])
-    found = horizon.expected_error(exact_array([1, 0]), matrix, exact_array([0, 1]), max_horizon=9)
+    found = time_suprema.expected_error(
+        exact_array([1, 0]), matrix, exact_array([0, 1]), max_horizon=9
+    )
     assert found.value == 1 - HALF**9
     assert found.upper == 1
     assert found.horizon == 9
@@ -141,7 +142,7 @@ def test_a_supremum_that_is_never_reached() -> None:
 def test_a_maximum_in_the_middle_is_proved() -> None:
     """A bump travels through the chain: 0, 1, 0, 0, … and then a quiet end."""
     matrix = exact_array([[0, 1, 0], [0, 0, 1], [0, 0, 1]])
-    found = horizon.expected_error(
+    found = time_suprema.expected_error(
         exact_array([1, 0, 0]), matrix, exact_array([0, 1, Fraction(1, 3)]), max_horizon=50
     )
     assert (found.value, found.horizon) == (1, None)
@@ -151,14 +152,14 @@ def test_the_majorant_weighs_where_the_chain_is_absorbed() -> None:
     """Absorbed with 1/4 where the error is 1, with 3/4 where it is 0: the limit is 1/4."""
     quarter = Fraction(1, 4)
     matrix = exact_array([[0, quarter, 1 - quarter], [0, 1, 0], [0, 0, 1]])
-    found = horizon.expected_error(
+    found = time_suprema.expected_error(
         exact_array([1, 0, 0]), matrix, exact_array([0, 1, 0]), max_horizon=50
     )
     assert (found.value, found.upper, found.horizon) == (quarter, quarter, None)
 
 
 def test_no_error_at_all_is_settled_at_once() -> None:
-    found = horizon.expected_error(
+    found = time_suprema.expected_error(
         exact_array([1, 0]), exact_array([[HALF, HALF], [0, 1]]), exact_array([0, 0])
     )
     assert (found.value, found.upper, found.horizon, found.steps) == (0, 0, None, 0)
@@ -168,7 +169,7 @@ def test_long_numbers_end_the_exact_search() -> None:
     """A tenth of the rest is absorbed a step, so numbers grow by 3.3 bits each."""
     tenth = Fraction(1, 10)
     matrix = exact_array([[1 - tenth, tenth], [0, 1]])
-    found = horizon.expected_error(
+    found = time_suprema.expected_error(
         exact_array([1, 0]), matrix, exact_array([0, 1]), max_horizon=10**6
     )
     assert found.steps == found.horizon < 10_000
@@ -191,7 +192,7 @@ def test_a_batch_does_not_take_a_slow_leak_for_rest() -> None:
     """10⁻¹³ a step ends in the state with error 1: the supremum is 1, not the first value 0."""
     leak = 1e-13
     matrix = np.array([[1 - leak, leak], [0, 1]])
-    found = horizon.expected_error(np.array([[1.0, 0]]), matrix[None], np.array([[0, 1.0]]))
+    found = time_suprema.expected_error(np.array([[1.0, 0]]), matrix[None], np.array([[0, 1.0]]))
     assert found.upper[0] > 0.99
 
 
@@ -203,7 +204,7 @@ def test_a_slow_leak_does_not_lower_the_proved_upper_value(leak: float) -> None:
     without using that such probabilities sum to 1 loses up to u/leak.
     """
     matrix, error = np.array([[1 - leak, leak], [0, 1]]), np.array([0, 1.0])
-    found = horizon.expected_error(np.array([1.0, 0]), matrix, error, max_horizon=20)
+    found = time_suprema.expected_error(np.array([1.0, 0]), matrix, error, max_horizon=20)
     assert found.upper >= 1 - 8 * U
 
 
@@ -242,7 +243,7 @@ def test_recurrent_classes(links: list[list[int]]) -> None:
     expected = closed_classes(matrix)
     exact = exact_array([[Fraction(x, sum(row)) for x in row] for row in links])
     for chain_matrix in (matrix, exact, sparse.csr_array(matrix)):
-        classes = horizon.recurrent_classes(chain_matrix)
+        classes = time_suprema.recurrent_classes(chain_matrix)
         assert {frozenset(map(int, c)) for c in classes} == expected
         assert len(classes) == len(expected)
 
@@ -251,7 +252,7 @@ def test_zeros_that_a_sparse_matrix_stores_are_no_links() -> None:
     """Products with deterministic policies store zeros: the chain below stays where it is."""
     values, columns, starts = np.array([1.0, 0, 0, 1]), np.array([0, 1, 0, 1]), np.array([0, 2, 4])
     stored = sparse.csr_array((values, columns, starts), shape=(2, 2))
-    assert [list(map(int, c)) for c in horizon.recurrent_classes(stored)] == [[0], [1]]
+    assert [list(map(int, c)) for c in time_suprema.recurrent_classes(stored)] == [[0], [1]]
 
 
 # The clock
@@ -259,7 +260,7 @@ def test_zeros_that_a_sparse_matrix_stores_are_no_links() -> None:
 
 @pytest.mark.parametrize("phases", range(1, 8))
 def test_the_clock_has_expected_error_1_in_n_at_every_time(phases: int) -> None:
-    found = divergence.measure(clock(phases))
+    found = errors.measure(clock(phases))
     for error in (found.data, found.current):
         assert (error.value, error.upper, error.horizon) == (Fraction(1, phases),) * 2 + (None,)
     assert found.model_sup == 1
@@ -268,9 +269,9 @@ def test_the_clock_has_expected_error_1_in_n_at_every_time(phases: int) -> None:
 
 def test_the_data_error_is_not_measured_twice_where_the_policies_are_the_same() -> None:
     given = clock(3)
-    found = divergence.measure(given)
+    found = errors.measure(given)
     assert found.data is found.current
     copied = replace(given, data_policies=tuple(p.copy() for p in given.policies))
-    again = divergence.measure(copied)
+    again = errors.measure(copied)
     assert is_exact_array(again.data.majorant) == is_exact_array(found.data.majorant)
     assert (again.data.value, again.data.horizon) == (found.data.value, found.data.horizon)

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from bounds.shared.files import json_text, write_json
 from bounds.shared.numbers import MAX_NUMBER_LENGTH, InputError
-from tabular.cases import files as casefile
+from tabular.cases import files
 from tabular.cases.case import Case
 from tabular.cases.files import case_json, load_case, parse_case
 from tabular.cases.strategies import cases
 from tabular.commands.main import main
+from tabular.games import json_input
 from tabular.games.arrays import SUM_TOLERANCE, is_exact_array
 from tabular.games.json_input import OPTIONAL, REQUIRED
 from tests.support.cases import example, random_batch, sparse_case
@@ -236,16 +237,16 @@ def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_file_over_the_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "case.json"
     with path.open("wb") as file:
-        file.truncate(casefile.MAX_BYTES + 1)
-    assert f"larger than {casefile.MAX_BYTES} bytes" in refused(path, capsys)
+        file.truncate(json_input.MAX_BYTES + 1)
+    assert f"larger than {json_input.MAX_BYTES} bytes" in refused(path, capsys)
 
 
 def test_the_limit_itself_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_json(tmp_path / "case.json", example())
     size = path.stat().st_size
-    monkeypatch.setattr(casefile, "MAX_BYTES", size)
+    monkeypatch.setattr(json_input, "MAX_BYTES", size)
     assert same(load_case(path), parse_case(example()))
-    monkeypatch.setattr(casefile, "MAX_BYTES", size - 1)
+    monkeypatch.setattr(json_input, "MAX_BYTES", size - 1)
     with pytest.raises(InputError, match=f"larger than {size - 1} bytes"):
         load_case(path)
 
@@ -465,12 +466,12 @@ def test_an_exact_number_that_no_float_holds(path: tuple[str | int, ...]) -> Non
 
 
 def test_limits_on_branch_lengths() -> None:
-    longest = casefile.MAX_EXACT_BRANCH_LENGTH
+    longest = files.MAX_EXACT_BRANCH_LENGTH
     assert parse_case(example() | {"branch_length": longest}).branch_length == longest
     with pytest.raises(InputError, match="branch_length: "):
         parse_case(example() | {"branch_length": longest + 1})
     floats = example() | {"gamma": 0.5}
-    far = casefile.MAX_BRANCH_LENGTH
+    far = files.MAX_BRANCH_LENGTH
     assert parse_case(floats | {"branch_length": far}).branch_length == far
     with pytest.raises(InputError, match="branch_length: "):
         parse_case(floats | {"branch_length": far + 1})
@@ -542,7 +543,7 @@ def test_any_json(scratch: Path, value: Any) -> None:
 
 @given(value=st.fixed_dictionaries(dict.fromkeys(REQUIRED, anything)))
 def test_any_json_under_the_right_keys(scratch: Path, value: dict[str, Any]) -> None:
-    assert_reads_or_refuses(json.dumps(value | {"format": casefile.FORMAT}).encode(), scratch)
+    assert_reads_or_refuses(json.dumps(value | {"format": files.FORMAT}).encode(), scratch)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

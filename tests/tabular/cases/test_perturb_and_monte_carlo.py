@@ -17,6 +17,7 @@ from scipy import sparse
 
 from bounds.library.published import BOUNDS
 from bounds.shared.numbers import InputError
+from tabular.cases.case import as_float
 from tabular.cases.check import check
 from tabular.cases.errors import measure
 from tabular.cases.files import case_json, load_case
@@ -35,7 +36,7 @@ from tabular.games.arrays import check_distribution, is_exact_array
 from tabular.games.catalogue import CATALOGUE, find
 from tabular.games.game import StochasticGame
 from tabular.games.random import garnet, sparse_garnet
-from tests.support.cases import as_float, latch, leak
+from tests.support.cases import latch, leak
 
 #: Unit roundoff of float64.
 U = 2.0**-53

@@ -41,15 +41,7 @@ from tests.support.case_laws import (
     assert_valid_bounds_hold,
     assert_verdicts_are_comparisons,
 )
-from tests.support.cases import (
-    as_float,
-    certain,
-    clock,
-    latch,
-    leak,
-    random_batch,
-    seeded,
-)
+from tests.support.cases import certain, clock, floats, latch, leak, random_batch, seeded
 from tests.support.chains import Chain
 from tests.support.mutants import assert_all_found, plant
 
@@ -71,8 +63,8 @@ def of_returns() -> None:
         assert_returns_are_sums(seeded(seed))
         assert_branched_return_is_its_definition(seeded(seed))
         assert_float_returns_agree(seeded(seed))
-        assert_sparse_returns_agree(as_float(seeded(seed)))
-    assert_sparse_returns_agree(as_float(leak(branch_length=2)))
+        assert_sparse_returns_agree(floats(seeded(seed)))
+    assert_sparse_returns_agree(floats(leak(branch_length=2)))
     assert_returns_of_a_batch_agree(batch())
 
 
@@ -93,7 +85,7 @@ def of_errors() -> None:
     for seed in SEEDS:
         assert_errors_are_their_definitions(seeded(seed))
         assert_float_errors_agree(seeded(seed))
-        assert_sparse_errors_agree(as_float(seeded(seed)))
+        assert_sparse_errors_agree(floats(seeded(seed)))
     for given in (with_one_shift(3), without_models(1)):
         assert_errors_are_their_definitions(given)
     assert_errors_of_a_batch_agree(batch())
@@ -177,7 +169,7 @@ def of_verdicts() -> None:
         assert_verdicts_are_comparisons(given)
         assert_bounds_apply_where_their_hypotheses_do(given)
     assert_rounding_refutes_nothing(9e-10, (1e6, 1e6 - 1e-3))
-    found = check.check(as_float(leak(gamma=HALF)))
+    found = check.check(floats(leak(gamma=HALF)))
     assert [v.bound.name for v in found.verdicts if v.refuted] == ["theorem1-printed"]
 
 
@@ -211,7 +203,7 @@ def of_simulation() -> None:
         for given in without_chance():
             assert_simulation_finds_each_return(given, 0, samples=1000)
     assert_simulation_finds_each_return(seeded(11), 0, samples=20_000)
-    some = as_float(certain(25))
+    some = floats(certain(25))
     assert monte_carlo.simulate(some, "real", np.random.default_rng(0), samples=1).samples == 1
     for wrong in ({"samples": 0}, {"confidence": 1}, {"confidence": -HALF}):
         with pytest.raises(InputError):
@@ -268,7 +260,7 @@ HARMLESS: dict[Callable[[], None], dict[str, tuple[str, ...]]] = {
         "no distance of these cases is rounded to more than 1": (
             "total_variation call 3", "model_divergence call 4",
         ),
-        "T and T̂ are stored alike": ("model_divergence another 1",),
+        "T and T̂ are stored alike": ("model_divergence another 0",),
         "the same slice": ("measure operand 0",),
         "NumPy takes any negative length for −1": ("measure number 0",),
         "an array without axes is a number": (
@@ -291,11 +283,11 @@ HARMLESS: dict[Callable[[], None], dict[str, tuple[str, ...]]] = {
             "expected_error number 12", "expected_error number 14", "expected_error condition 16",
         ),
         "another name of the same distribution": (
-            "expected_error condition 6", "expected_error call 14",
+            "expected_error condition 6", "expected_error call 10",
         ),
         "where it ends the two sides are one, but for FLOAT_GAP": (
-            "expected_error call 22", "expected_error condition 12", "expected_error order 8",
-            "expected_error call 35", "expected_error call 36", "expected_error call 37",
+            "expected_error call 18", "expected_error condition 12", "expected_error order 8",
+            "expected_error call 26", "expected_error call 27", "expected_error call 28",
         ),
         "a square matrix": (
             "_majorants number 0", "_majorants number 1", "_absorption number 0",

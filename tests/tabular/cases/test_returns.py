@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from bounds.shared.numbers import Array, InputError
-from tabular.cases import returns as evaluation
+from tabular.cases import returns
 from tabular.cases.case import Case, case_of
 from tabular.cases.perturb import perturbed_case
 from tabular.cases.strategies import cases, games
@@ -74,33 +74,33 @@ def visits(given: Case, horizon: int) -> Array:
 def test_marginals_are_sums_over_histories(given: Case) -> None:
     expected = visits(given, 3)
     world = (given.initial, given.transition, given.joint)
-    pairs = list(islice(evaluation.state_action_marginals(*world), 3))
-    states = list(islice(evaluation.state_marginals(*world), 3))
+    pairs = list(islice(returns.state_action_marginals(*world), 3))
+    states = list(islice(returns.state_marginals(*world), 3))
     assert (np.array(pairs) == expected).all()
     assert (np.array(states) == expected.sum(axis=2)).all()
 
 
 @given(cases(branched=False))
 def test_occupancy(given: Case) -> None:
-    occupied = evaluation.occupancy(given)
+    occupied = returns.occupancy(given)
     assert occupied.sum() == 1 / (1 - given.gamma)
     assert (occupied >= 0).all()
     rewards = [earned(np.eye(given.n_states, dtype=int)[s], given.policies, given.reward)
                for s in range(given.n_states)]  # fmt: skip
     total = sum(x * r for x, r in zip(occupied, rewards, strict=True))
-    assert total == evaluation.real_return(given)
+    assert total == returns.real_return(given)
 
 
 @given(cases(branched=False), st.booleans())
 def test_values_solve_the_bellman_equation(given: Case, model: bool) -> None:
     policies = learned(given) if model else given.policies
     transition = given.model_transition if model else given.transition
-    values = evaluation.state_values(given, model=model)
+    values = returns.state_values(given, model=model)
     for s, value in enumerate(values):
         here = [int(u == s) for u in range(given.n_states)]
         ahead = sum(p * v for p, v in zip(moved(here, policies, transition), values, strict=True))
         assert value == earned(here, policies, given.reward) + given.gamma * ahead
-    returned = evaluation.model_return if model else evaluation.real_return
+    returned = returns.model_return if model else returns.real_return
     assert returned(given) == sum(p * v for p, v in zip(given.initial, values, strict=True))
 
 
@@ -111,16 +111,16 @@ def test_values_solve_the_bellman_equation(given: Case, model: bool) -> None:
 def test_every_length_k_is_the_plain_branch(given: Case) -> None:
     k = given.branch_length
     full = tuple(None if j == given.ego else k for j in range(given.n))
-    everywhere = evaluation.branched_return(replace(given, opponent_lengths=full))
-    assert everywhere == evaluation.branched_return(replace(given, opponent_lengths=None))
+    everywhere = returns.branched_return(replace(given, opponent_lengths=full))
+    assert everywhere == returns.branched_return(replace(given, opponent_lengths=None))
 
 
 @given(cases(branched=True).filter(lambda c: c.branch_length > 0))
 def test_every_length_0_is_real_opponents_in_the_model(given: Case) -> None:
     none = tuple(None if j == given.ego else 0 for j in range(given.n))
     real = replace(given, opponent_lengths=None, opponent_models=(None,) * given.n)
-    short = evaluation.branched_return(replace(given, opponent_lengths=none))
-    assert short == evaluation.branched_return(real)
+    short = returns.branched_return(replace(given, opponent_lengths=none))
+    assert short == returns.branched_return(real)
 
 
 @given(cases(branched=True))
@@ -133,14 +133,14 @@ def test_branch_length_0_only_changes_the_actions(given: Case) -> None:
     # a chain with one action: its return does not know branches, models or agents
     chain = StochasticGame((1,), matrix[:, None], reward[None, :, None], given.initial, given.gamma)
     plain = case_of(chain, 0, uniform(chain))
-    assert evaluation.branched_return(none) == evaluation.real_return(plain)
+    assert returns.branched_return(none) == returns.real_return(plain)
 
 
 @given(cases(branched=True), st.integers(0, 12))
 def test_long_branches_approach_the_model_return(given: Case, k: int) -> None:
     """Rewards at times 0..k are the model's, and later ones differ by at most the span."""
     far = replace(given, branch_length=k, opponent_lengths=None)
-    gap = evaluation.branched_return(far) - evaluation.model_return(given)
+    gap = returns.branched_return(far) - returns.model_return(given)
     span = given.reward.max() - given.reward.min()
     assert abs(gap) <= given.gamma ** (k + 1) * span / (1 - given.gamma)
 
@@ -148,8 +148,8 @@ def test_long_branches_approach_the_model_return(given: Case, k: int) -> None:
 @given(cases(branched=True, exact_opponents=True))
 def test_without_any_error_all_returns_are_one(given: Case) -> None:
     perfect = replace(given, data_policies=given.policies, model_transition=given.transition)
-    eta = evaluation.real_return(perfect)
-    assert evaluation.model_return(perfect) == eta == evaluation.branched_return(perfect)
+    eta = returns.real_return(perfect)
+    assert returns.model_return(perfect) == eta == returns.branched_return(perfect)
 
 
 # Corners with a formula
@@ -157,22 +157,20 @@ def test_without_any_error_all_returns_are_one(given: Case) -> None:
 
 @given(cases(gamma=Fraction(0), branched=True))
 def test_no_discount_left_means_the_first_reward(given: Case) -> None:
-    assert evaluation.real_return(given) == earned(given.initial, given.policies, given.reward)
+    assert returns.real_return(given) == earned(given.initial, given.policies, given.reward)
     first = earned(given.initial, learned(given), given.reward)
-    assert evaluation.model_return(given) == first
-    assert evaluation.branched_return(given) == earned(
-        given.initial, players(given, 1), given.reward
-    )
-    assert (evaluation.occupancy(given) == given.initial).all()
+    assert returns.model_return(given) == first
+    assert returns.branched_return(given) == earned(given.initial, players(given, 1), given.reward)
+    assert (returns.occupancy(given) == given.initial).all()
 
 
 @given(cases(n_states=1, branched=True))
 def test_one_state_is_a_repeated_game(given: Case) -> None:
     real, model = (earned([1], p, given.reward) for p in (given.policies, learned(given)))
-    assert evaluation.real_return(given) == real / (1 - given.gamma)
-    assert evaluation.model_return(given) == model / (1 - given.gamma)
+    assert returns.real_return(given) == real / (1 - given.gamma)
+    assert returns.model_return(given) == model / (1 - given.gamma)
     plain = replace(given, opponent_lengths=None)
-    assert evaluation.branched_return(plain) == model / (1 - given.gamma)
+    assert returns.branched_return(plain) == model / (1 - given.gamma)
 
 
 @given(cases(actions=(1, 1), branched=True))
@@ -185,7 +183,7 @@ def test_one_action_makes_policies_irrelevant(given: Case) -> None:
         model_transition=given.model_transition,
         branch_length=given.branch_length,
     )
-    for returned in (evaluation.real_return, evaluation.model_return, evaluation.branched_return):
+    for returned in (returns.real_return, returns.model_return, returns.branched_return):
         assert returned(given) == returned(other)
 
 
@@ -200,7 +198,7 @@ def test_one_agent_has_no_opponents(given: Case) -> None:
 def test_a_case_without_branch_length_has_no_branched_return() -> None:
     game = garnet((2,), 2, 1, np.random.default_rng(0), exact=True)
     with pytest.raises(ValueError, match="no branch_length"):
-        evaluation.branched_return(case_of(game, 0, uniform(game)))
+        returns.branched_return(case_of(game, 0, uniform(game)))
 
 
 # Joint actions and policies
@@ -256,7 +254,7 @@ def test_float_marginals_are_those_of_the_exact_case(given: Case) -> None:
     """Three steps of the same chain by loops; a step rounds s + |A| + n times."""
     world = (given.initial, given.transition, given.joint)
     d = list(given.initial)
-    for t, marginal in enumerate(islice(evaluation.state_marginals(*world), 4)):
+    for t, marginal in enumerate(islice(returns.state_marginals(*world), 4)):
         slack = (t + 1) * 4 * (given.n_states + given.joint_actions + given.n) * U
         assert np.abs(marginal - np.array(d, dtype=float)).max() <= slack
         d = moved(d, given.policies, given.transition)

@@ -25,13 +25,13 @@ from bounds.formula.tree import tree
 from bounds.library.published import BOUNDS, find
 from bounds.shared.numbers import Array, InputError
 from tabular import verify
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.cases.check import check
 from tabular.cases.errors import measure, profile
 from tabular.cases.files import parse_case
 from tabular.cases.returns import branched_return, model_return, real_return
 from tabular.cases.strategies import cases, distributions
-from tabular.certificates import build as certificate
+from tabular.certificates import build
 from tabular.certificates.build import opponent_term, rationalised, refutation, save
 from tabular.certificates.write import certify
 from tabular.games.arrays import exact_array
@@ -39,7 +39,7 @@ from tabular.search.evolution import Shape, evolve, simplest_refutation
 from tests.support.case_laws import (
     assert_the_checker_agrees,
 )
-from tests.support.cases import as_float, latch, leak
+from tests.support.cases import latch, leak
 
 ROOT = Path(__file__).parents[3]
 Certificate = dict[str, Any]
@@ -340,7 +340,7 @@ def test_a_valid_bound_cannot_be_refuted_by_shifting_the_sum() -> None:
     right = check(case, [bound]).verdicts[0].value
     left = case.gamma**-400 * gap
     assert left > right > gap
-    value = certificate._certificate("refutation", case, bound, -400)
+    value = build._certificate("refutation", case, bound, -400)
     assert outcome(value | {"left": str(left), "right": str(right)}) is None
 
 
@@ -348,7 +348,7 @@ def test_an_equality_needs_errors_that_are_attained() -> None:
     """A majorant that is too large proves ≤, not =: here it turns ε_m = 1/100 into half the gap."""
     case, bound = leak(), find("theorem1-printed")
     gap = real_return(case) - model_return(case)
-    value = certificate._certificate("equality", case, bound, 0)
+    value = build._certificate("equality", case, bound, 0)
     value["bound"] = ["*", "2", "eps_m"]
     loose = [str(gap / 2)] * 2
     value["proofs"] = {who: {"t": 0, "majorant": loose} for who in ("data", "pi")}
@@ -397,7 +397,7 @@ def test_a_repetition_is_a_proof() -> None:
         branch_length=1,
     )
     bound = find("theorem1-printed")
-    value = certificate._certificate("refutation", case, bound, 0)
+    value = build._certificate("refutation", case, bound, 0)
     assert value["proofs"]["pi"] == value["proofs"]["data"] == {"t": 2, "majorant": None}
     names = verify.check_game(value | {"bound": "eps_m"})
     assert names[1] == measure(case).current.value == 1 - quarter
@@ -515,7 +515,7 @@ def test_the_search_refutes_the_theorems_as_printed(
     rng = np.random.default_rng(seed)
     found = evolve(bound, shape, rng, population=200, generations=15)
     assert found.ratio > 1
-    assert found.tried == 200 * 15
+    assert found.games == 200 * 15
     exact = simplest_refutation(found.case, refutes)
     assert exact is not None
     for first_t in (0, 1):

@@ -21,13 +21,12 @@ from tabular.equilibria.gambit import logit_equilibria
 from tabular.equilibria.logit_branch import LogitValues, as_solution, described, logit_values
 from tabular.equilibria.nash_value_iteration import solve
 from tabular.equilibria.selection import parse_selection
-from tabular.equilibria.shapley import as_float
 from tabular.games.catalogue import find
 from tabular.games.files import game_json
-from tabular.games.game import StochasticGame, as_sparse
+from tabular.games.game import StochasticGame, as_float, as_sparse
 from tabular.games.literature import matching_pennies
 from tabular.games.random import garnet
-from tabular.soft_q.all_agents import Learners, at_once
+from tabular.soft_q.all_agents import Learners, simultaneous_iteration
 from tabular.soft_q.one_agent import ego_world
 from tabular.soft_q.one_agent import solve as soft_solve
 
@@ -44,7 +43,7 @@ def one_step(game: StochasticGame, found: LogitValues) -> tuple[float, float]:
     q = floats.reward + float(game.gamma) * np.einsum(
         "sat,jt->jsa", floats.transition, found.soft_values
     )
-    steps = at_once(
+    steps = simultaneous_iteration(
         float(game.gamma), game.actions, floats.transition, floats.reward, found.alpha,
         Learners(q, found.policies),
     )  # fmt: skip
@@ -100,7 +99,9 @@ def test_learners_that_converge_find_the_same() -> None:
     game = StochasticGame(game.actions, game.transition, game.reward, game.initial, 0.5)
     # above the sufficient temperature span R/(2 (1 − γ)²) = 2 span R there is one fixed point
     alpha = 2.1 * float(np.ptp(game.reward, axis=(1, 2)).max())
-    *_, last = islice(at_once(0.5, game.actions, game.transition, game.reward, alpha), 200)
+    *_, last = islice(
+        simultaneous_iteration(0.5, game.actions, game.transition, game.reward, alpha), 200
+    )
     for own, other in zip(logit_values(game, alpha).policies, last.policies, strict=True):
         assert own == pytest.approx(other, abs=1e-9)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bounds.shared.numbers import Array, InputError
 from tabular.cases.strategies import games
-from tabular.equilibria import nash_value_iteration as nash_values
+from tabular.equilibria import nash_value_iteration
 from tabular.equilibria.exploitability import (
     exploitability,
     profile_values,
@@ -27,7 +27,6 @@ from tabular.equilibria.nash_value_iteration import Solution, rounded, solve
 from tabular.equilibria.selection import NAMES, parse_selection
 from tabular.equilibria.shapley import (
     TOLERANCE,
-    as_float,
     contraction_steps,
     is_zero_sum,
     value_interval,
@@ -36,7 +35,7 @@ from tabular.equilibria.shapley import (
 from tabular.equilibria.zero_sum_stage import best_guarantee
 from tabular.games.arrays import exact_array, is_exact_array
 from tabular.games.catalogue import find
-from tabular.games.game import StochasticGame
+from tabular.games.game import StochasticGame, as_float
 from tabular.games.grid import COLUMNS, ROWS
 from tabular.games.literature import repeated
 from tabular.games.random import garnet
@@ -113,7 +112,9 @@ def test_zero_sum_solutions(game: StochasticGame) -> None:
         gap = 1 - float(game.gamma)
         size = float(np.abs(game.reward).max()) / gap
         # payoffs are rounded to RESOLUTION of their size, and the error adds up over time
-        assert found.exploitability <= 8 * (nash_values.RESOLUTION + TOLERANCE) * size / gap
+        assert (
+            found.exploitability <= 8 * (nash_value_iteration.RESOLUTION + TOLERANCE) * size / gap
+        )
     if game.n_states == 1:
         payoff = game.reward[0, 0].reshape(game.actions).astype(float)
         expected = lp_value(payoff) / (1 - float(game.gamma))
@@ -136,7 +137,7 @@ def test_an_irrational_value() -> None:
     assert not is_exact_array(found.values)
     assert abs(found.values[0, 0] - value) <= found.error + 4 * 2.0**-53
     # RESOLUTION of payoffs near 1, twice because γ = 1/2, and a little more
-    assert found.exploitability <= 8 * nash_values.RESOLUTION
+    assert found.exploitability <= 8 * nash_value_iteration.RESOLUTION
 
 
 def test_swapping_the_players_negates_the_value() -> None:
@@ -289,7 +290,7 @@ def test_answers_describe_their_policies(game: StochasticGame, name: str) -> Non
         size = float(np.abs(game.reward).max()) / gap
         # Q is rounded to RESOLUTION, pygambit's mixtures (three agents) have a regret of 1e-8, and
         # what a stage loses adds up over time
-        lost = 8 * nash_values.RESOLUTION if game.n < 3 else 1e-7
+        lost = 8 * nash_value_iteration.RESOLUTION if game.n < 3 else 1e-7
         assert found.exploitability <= lost * max(size, 1) / gap
     assert (found.period > 0) == (found.status == "cycle")
 
@@ -344,12 +345,12 @@ def test_rounding_keeps_ties_and_sizes() -> None:
     assert near[0] == near[1]
     assert near[2] == 0
     assert near[3] == -7
-    assert np.abs(near - payoffs).max() <= 8 * nash_values.RESOLUTION / 2
+    assert np.abs(near - payoffs).max() <= 8 * nash_value_iteration.RESOLUTION / 2
     assert rounded(np.zeros(3)).tolist() == [0, 0, 0]
 
 
 def test_the_limit_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nash_values, "contraction_steps", lambda *_: 3)
+    monkeypatch.setattr(nash_value_iteration, "contraction_steps", lambda *_: 3)
     game = as_float(find("chicken").build())
     found = solved(game)
     assert (found.status, found.iterations) == ("limit", 6)
@@ -364,7 +365,7 @@ def test_forgetting_the_future_is_found(monkeypatch: pytest.MonkeyPatch) -> None
     def blind(played: StochasticGame, values: Array) -> Array:
         return stage_payoffs(played, values * 0)
 
-    monkeypatch.setattr(nash_values, "stage_payoffs", blind)
+    monkeypatch.setattr(nash_value_iteration, "stage_payoffs", blind)
     assert solved(game, "best-sum").exploitability > 1
 
 
@@ -372,7 +373,7 @@ def test_swapped_agents_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def swapped(played: StochasticGame, values: Array) -> Array:
         return stage_payoffs(played, values[::-1])
 
-    monkeypatch.setattr(nash_values, "stage_payoffs", swapped)
+    monkeypatch.setattr(nash_value_iteration, "stage_payoffs", swapped)
     assert any(
         solved(find(name).build(), "best:0").exploitability > 0.01
         for name in ("unequal-coordination", "grid-game-2", "garnet")

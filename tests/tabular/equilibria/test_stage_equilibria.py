@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounds.shared.numbers import Array, InputError
-from tabular.equilibria import gambit
-from tabular.equilibria import stage_equilibria as equilibria
+from tabular.equilibria import gambit, stage_equilibria
 from tabular.equilibria.gambit import one_equilibrium
 from tabular.equilibria.selection import NoSuchEquilibriumError, Selection
 from tabular.equilibria.stage_equilibria import (
@@ -90,7 +89,7 @@ def test_jordans_game() -> None:
 def test_pure_equilibria_are_enough_where_pygambit_is_not_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(equilibria, "isolated_equilibria", None)
+    monkeypatch.setattr(stage_equilibria, "isolated_equilibria", None)
     payoffs = table("public-goods")
     found = selected(payoffs[None], Selection("first"))
     assert found.payoffs.tolist() == [[1, 1, 1, 1]]
@@ -102,7 +101,7 @@ def test_pure_equilibria_are_enough_where_pygambit_is_not_needed(
 
 def test_a_degenerate_game_without_isolated_equilibria(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the list holds what pygambit's Newton method finds."""
-    monkeypatch.setattr(equilibria, "isolated_equilibria", lambda _: [])
+    monkeypatch.setattr(stage_equilibria, "isolated_equilibria", lambda _: [])
     payoffs = table("three-player-matching-pennies")
     found = all_equilibria(payoffs[None])
     assert len(found) == 1
@@ -119,7 +118,7 @@ def test_one_equilibrium_of_two_agents_is_exact(payoffs: Array) -> None:
 
 def test_one_equilibrium_of_a_large_game() -> None:
     payoffs = exact_array(np.random.default_rng(0).integers(-9, 10, (2, 12, 12)))
-    with pytest.raises(InputError, match=r"tabular\.gambit\.one_equilibrium"):
+    with pytest.raises(InputError, match=r"equilibria\.gambit\.one_equilibrium"):
         all_equilibria(payoffs[None])
     assert regret(payoffs, one_equilibrium(payoffs)) == 0
 

@@ -13,8 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bounds.shared.numbers import Array, InputError
-from tabular.equilibria import determinants as minors
-from tabular.equilibria import support_enumeration
+from tabular.equilibria import determinants, support_enumeration
 from tabular.equilibria.stage_game import regret
 from tabular.equilibria.support_enumeration import Equilibria
 from tabular.equilibria.support_enumeration import support_enumeration as solved
@@ -157,7 +156,7 @@ def assert_floats_follow(floats: Array) -> None:
         assert ((own > 0) == (exact > 0)).all()
         # each determinant is correct to ACCURACY of itself, so is their sum, and so is the ratio
         # to 2 ACCURACY / (1 - ACCURACY)
-        assert np.allclose(own, exact.astype(float), rtol=3 * minors.ACCURACY, atol=0)
+        assert np.allclose(own, exact.astype(float), rtol=3 * determinants.ACCURACY, atol=0)
 
 
 @given(scaled_games())
@@ -219,23 +218,23 @@ def mistakes() -> int:
 
 def test_trust_in_floats_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mistakes() == 0
-    monkeypatch.setattr(minors, "_unsure", lambda total, *_: np.zeros(total.shape[-1], bool))
+    monkeypatch.setattr(determinants, "_unsure", lambda total, *_: np.zeros(total.shape[-1], bool))
     assert mistakes() > 0
 
 
 def test_a_grid_that_is_too_coarse_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    normal = minors._normal
+    normal = determinants._normal
 
     def coarse(table: Array) -> tuple[Array, Array]:
         shifted, grid = normal(table)
         return shifted, grid * 2.0**60
 
-    monkeypatch.setattr(minors, "_normal", coarse)
+    monkeypatch.setattr(determinants, "_normal", coarse)
     assert mistakes() > 0
 
 
 def test_a_wrong_sign_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = minors.cofactors
+    plain = determinants.cofactors
 
     def unsigned(rows: int, k: int) -> tuple[list[Array], list[int]]:
         index, signs = plain(rows, k)

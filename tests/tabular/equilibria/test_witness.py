@@ -11,14 +11,14 @@ from quantecon import MarkovChain
 from quantecon.markov import DiscreteDP
 
 from bounds.shared.numbers import Array
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.cases.returns import state_values
 from tabular.cases.strategies import cases, tables
 from tabular.cases.time_suprema import expected_error, recurrent_classes
 from tabular.games.chains import induced_reward, induced_transition
 from tabular.games.policy import joint_policy
 from tabular.games.random import garnet_arrays
-from tests.support.cases import as_float, largest_reward, rounding
+from tests.support.cases import largest_reward, rounding
 from tests.support.chains import Chain, chains
 from tests.support.loops import learned
 

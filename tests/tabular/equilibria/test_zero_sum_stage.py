@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounds.shared.numbers import Array, InputError
-from tabular.equilibria import zero_sum_stage as matrix_games
+from tabular.equilibria import zero_sum_stage
 from tabular.equilibria.support_enumeration import support_enumeration
 from tabular.equilibria.zero_sum_stage import best_guarantee, solve_matrix
 from tabular.games.arrays import exact_array
@@ -116,5 +116,5 @@ def test_a_lost_candidate_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the mixed candidates the gap shows that the strategies are not optimal."""
     pennies = np.array([[1.0, -1], [-1, 1]])
     assert solve_matrix(pennies).conceded == solve_matrix(pennies).guaranteed == 0
-    monkeypatch.setattr(matrix_games, "min", lambda *_: 1, raising=False)
+    monkeypatch.setattr(zero_sum_stage, "min", lambda *_: 1, raising=False)
     assert solve_matrix(pennies).conceded - solve_matrix(pennies).guaranteed == 2

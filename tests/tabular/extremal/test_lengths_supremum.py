@@ -15,8 +15,7 @@ from tabular.cases.case import Case
 from tabular.cases.errors import measure
 from tabular.cases.returns import branched_return, real_return
 from tabular.cases.strategies import cases
-from tabular.extremal import lengths_supremum as branched_supremum
-from tabular.extremal import lengths_upper_bound as live_branches
+from tabular.extremal import lengths_supremum, lengths_upper_bound
 from tabular.extremal.ages import ages, oldest_age
 from tabular.extremal.lengths_supremum import DENOMINATOR, supremum
 from tabular.extremal.lengths_upper_bound import Setting, upper
@@ -153,10 +152,10 @@ def test_settings_that_cannot_be(change: dict[str, Any], words: str) -> None:
 def test_prices_that_cannot_be() -> None:
     for prices in ([F(0)], [F(-1)] * GAP.horizon):
         with pytest.raises(InputError, match="prices"):
-            live_branches.upper(GAP, prices)
+            lengths_upper_bound.upper(GAP, prices)
 
 
 def test_too_large_a_programme(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(branched_supremum, "MAX_MASSES", 10)
+    monkeypatch.setattr(lengths_supremum, "MAX_MASSES", 10)
     with pytest.raises(InputError, match="horizon"):
         supremum(GAP)

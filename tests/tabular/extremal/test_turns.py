@@ -14,7 +14,7 @@ from bounds.shared.numbers import InputError
 from tabular.cases.case import Case
 from tabular.cases.check import check
 from tabular.cases.errors import measure
-from tabular.extremal import turns as extremal_shift
+from tabular.extremal import turns as turns_module
 from tabular.extremal.latch_and_lanes import MAX_LANES
 from tabular.extremal.turns import turns
 
@@ -95,7 +95,7 @@ def without_fillers(*given: Any) -> tuple[F, F]:
     return original(*given)[0], F(0)
 
 
-original = extremal_shift._leaving
+original = turns_module._leaving
 
 
 def test_without_the_second_rule_it_would_miss(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_without_the_second_rule_it_would_miss(monkeypatch: pytest.MonkeyPatch) 
     bound = find("coupling-expected", "branched")
     (verdict,) = check(turns(*setting), [bound]).verdicts
     assert verdict.discrepancy == verdict.value
-    monkeypatch.setattr(extremal_shift, "_leaving", without_fillers)
+    monkeypatch.setattr(turns_module, "_leaving", without_fillers)
     (verdict,) = check(turns(*setting), [bound]).verdicts
     assert verdict.discrepancy < verdict.value
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bounds.shared.numbers import InputError
 from tabular.audit.figures_nash import climb_surfaces
-from tabular.audit.rows import climb_equilibrium as climb_proof
+from tabular.audit.rows import climb_equilibrium
 from tabular.audit.rows.climb_equilibrium import SIZES, alone, climb_claims, unique_equilibrium
 from tabular.equilibria.strict_dominance import undominated
 from tabular.games import climb
@@ -243,7 +243,7 @@ def test_a_weak_pull_adds_equilibria_to_the_grid(monkeypatch: pytest.MonkeyPatch
 def test_actions_that_move_the_state_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     game = climb.climb()
     game.transition[0, 3] = game.transition[0, 3][::-1]
-    monkeypatch.setattr(climb_proof.climb, "climb", lambda size=5: game)
+    monkeypatch.setattr(climb_equilibrium.climb, "climb", lambda size=5: game)
     proof = unique_equilibrium()
     assert [step for step in proof.steps if "NOT" in step] == [
         "the next state's distribution is the same for all actions: NOT established"

@@ -45,7 +45,7 @@ def preferring(own: int, other: int) -> Array:
 
 def test_exact_tables_agree_and_succeed() -> None:
     found = coordination(NAME, taught(exact(), exact()), ("best:0", "best:1"))
-    assert found.own.all()
+    assert found.both_optimal.all()
     assert found.agree.all()
     assert found.optimal.all()
     assert not found.stuck.any()
@@ -55,7 +55,7 @@ def test_different_first_moves_collide_for_ever() -> None:
     # agent 0 goes right as it means (right, up), agent 1 goes left as it means (up, left)
     learned = taught(preferring(RIGHT, UP), preferring(UP, LEFT))
     found = coordination(NAME, learned, ("best:0", "best:1"))
-    assert found.own.all()  # either table alone would have done
+    assert found.both_optimal.all()  # either table alone would have done
     assert not found.agree.any()
     assert not found.optimal.any()
     assert found.stuck.all()
@@ -82,7 +82,7 @@ def test_tables_that_are_wrong_are_told_from_disagreement() -> None:
     table[:, start(published_game(NAME)[0]), RIGHT, LEFT] += 50  # into the middle together
     found = coordination(NAME, taught(table, table), ("best:0", "best:1"))
     assert found.agree.all()
-    assert not found.own.any()
+    assert not found.both_optimal.any()
     assert not found.optimal.any()
 
 

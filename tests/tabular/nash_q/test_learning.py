@@ -15,22 +15,19 @@ from hypothesis import strategies as st
 
 from bounds.shared.numbers import Array, InputError
 from tabular.audit.figures_nash import joint_optimal_paths, stage_game_conditions
-from tabular.audit.rows import nash_q as audit_nash_q
+from tabular.audit.rows import nash_q
 from tabular.audit.rows.nash_q import slow_rate
 from tabular.equilibria.exploitability import exploitability, stage_payoffs
 from tabular.equilibria.nash_value_iteration import solve
 from tabular.equilibria.selection import parse_selection
-from tabular.equilibria.shapley import as_float
 from tabular.equilibria.stage_game import is_global_optimum, is_saddle, regret
 from tabular.equilibria.support_enumeration import support_enumeration
 from tabular.games import climb
 from tabular.games.catalogue import find
-from tabular.games.game import StochasticGame
+from tabular.games.game import StochasticGame, as_float
 from tabular.games.literature import repeated
 from tabular.games.random import coordination, garnet
-from tabular.nash_q import grid_games as nash_q_grid
-from tabular.nash_q import learning as nash_q
-from tabular.nash_q import record as nash_q_record
+from tabular.nash_q import grid_games, learning, record
 from tabular.nash_q.assumption_monitor import FLAGS, flags
 from tabular.nash_q.grid_games import (
     LEARNERS,
@@ -246,7 +243,9 @@ def experience(game_seed: int) -> tuple[StochasticGame, list[tuple[int, int, int
 
 def replayed(game_seed: int, name: str) -> Array:
     game, seen = experience(game_seed)
-    training = nash_q._Training(world(game), (name, "first"), [rng()], 1, 10**6, published, 1)
+    training = learning._Training(
+        world(game), (name, "first"), [rng()], episodes=1, steps=10**6, rate=published, phases=1
+    )
     one = np.zeros(1, int)
     for s, a, b, after in seen:
         training._update(one, one + s, [one + a, one + b], one + a * 3 + b, one + after, one)
@@ -272,7 +271,7 @@ def test_a_wrong_update_does_not_agree(change: str) -> None:
 def test_the_error_of_one_joint_action_is_the_product(gamma: Fraction) -> None:
     game = repeated([[[1]], [[-3]]], gamma)
     steps = 200
-    learned = nash_q.nash_q(game, ["first"], rng(), runs=1, episodes=1, steps=steps)
+    learned = learning.nash_q(game, ["first"], rng(), runs=1, episodes=1, steps=steps)
     left = np.prod([1 - (1 - float(gamma)) / i for i in range(1, steps + 1)])
     values = np.array([1, -3]) / float(1 - gamma)
     assert learned.tables.ravel() == pytest.approx(values * (1 - left), rel=1e-9)  # rounding
@@ -283,7 +282,7 @@ def test_the_rate_is_an_argument_and_the_published_one_its_default() -> None:
     game = find("chicken").build()
 
     def learn(**given: Rate) -> Array:
-        found = nash_q.nash_q(game, ["first"], rng(2), runs=2, episodes=1, steps=200, **given)
+        found = learning.nash_q(game, ["first"], rng(2), runs=2, episodes=1, steps=200, **given)
         return np.concatenate([found.tables.ravel(), *(own.ravel() for own in found.single)])
 
     assert np.array_equal(learn(), learn(rate=published))
@@ -297,7 +296,7 @@ def test_runs_do_not_depend_on_each_other() -> None:
     game = find("unequal-coordination").build()
 
     def learn(runs: int) -> Learned:
-        return nash_q.nash_q(game, NAMES, rng(3), runs=runs, episodes=4, steps=300)
+        return learning.nash_q(game, NAMES, rng(3), runs=runs, episodes=4, steps=300)
 
     few, many = learn(2), learn(5)
     assert np.array_equal(few.tables, many.tables[:, :2])
@@ -309,15 +308,15 @@ def test_runs_do_not_depend_on_each_other() -> None:
 
 def test_other_learners_do_not_matter_when_actions_are_random() -> None:
     game = find("chicken").build()
-    alone = nash_q.nash_q(game, ["second"], rng(1), runs=2, episodes=1, steps=300)
-    among = nash_q.nash_q(game, NAMES, rng(1), runs=2, episodes=1, steps=300)
+    alone = learning.nash_q(game, ["second"], rng(1), runs=2, episodes=1, steps=300)
+    among = learning.nash_q(game, NAMES, rng(1), runs=2, episodes=1, steps=300)
     assert np.array_equal(alone.table("second"), among.table("second"))
 
 
 def test_actions_and_next_states_are_drawn_from_their_distributions() -> None:
     game = garnet((2, 3), 3, 2, rng(5), exact=True)
     n = 20_000
-    learned = nash_q.nash_q(game, ["first"], rng(), runs=100, episodes=1, steps=n // 100)
+    learned = learning.nash_q(game, ["first"], rng(), runs=100, episodes=1, steps=n // 100)
     visits = learned.visits.sum(axis=0).astype(float)
     states = visits.sum(axis=(1, 2))
     # five standard deviations of a share of at most 1/2 among the visits of the rarest state
@@ -334,12 +333,16 @@ def test_actions_and_next_states_are_drawn_from_their_distributions() -> None:
 
 def test_greedy_agents_play_their_equilibrium() -> None:
     game = find("repeated-prisoners-dilemma").build()
-    learned = nash_q.nash_q(game, ["first"], rng(), runs=8, episodes=1, steps=200, exploration=0.1)
+    learned = learning.nash_q(
+        game, ["first"], rng(), runs=8, episodes=1, steps=200, exploration=0.1
+    )
     # they defect together 90 % of the time once the tables are those of the game
     assert (learned.visits[:, 0, 1, 1] > 140).all()
     assert (learned.visits.sum(axis=(1, 2, 3)) == 200).all()
     pennies = find("matching-pennies").build()
-    mixed = nash_q.nash_q(pennies, ["first"], rng(), runs=8, episodes=1, steps=100, exploration=0.2)
+    mixed = learning.nash_q(
+        pennies, ["first"], rng(), runs=8, episodes=1, steps=100, exploration=0.2
+    )
     # then all four joint actions are equally likely
     assert (mixed.visits[:, 0].sum(axis=0) > 80).all()
 
@@ -351,7 +354,7 @@ def test_greedy_agents_play_their_equilibrium() -> None:
 def test_common_payoffs_always_have_a_global_optimum(seed: int) -> None:
     base = coordination(2, 2, 3, rng(seed), exact=True)
     game = StochasticGame(base.actions, base.transition, base.reward, base.initial, Fraction(1, 2))
-    learned = nash_q.nash_q(game, ["global-optimum"], rng(seed), runs=4, episodes=1, steps=2400)
+    learned = learning.nash_q(game, ["global-optimum"], rng(seed), runs=4, episodes=1, steps=2400)
     assert learned.monitor.assumption_held().all()
     assert (learned.monitor.violations() == 0).all()
     values = solve(game, parse_selection("global-optimum", 2)).values.astype(float)
@@ -370,7 +373,7 @@ def test_zero_sum_games_always_use_a_saddle() -> None:
         base.actions, base.transition.astype(float), np.concatenate([reward, -reward]),
         base.initial.astype(float), 0.5,
     )  # fmt: skip
-    learned = nash_q.nash_q(game, NAMES, draw, runs=4, episodes=1, steps=2000)
+    learned = learning.nash_q(game, NAMES, draw, runs=4, episodes=1, steps=2000)
     assert learned.monitor.assumption_held().all()
     tables = learned.tables
     assert np.abs(tables[:, :, 0] + tables[:, :, 1]).max() < 1e-9  # rounding
@@ -380,16 +383,16 @@ def test_zero_sum_games_always_use_a_saddle() -> None:
 
 def test_battle_of_the_sexes_breaks_the_assumption() -> None:
     game = find("battle-of-the-sexes").build()
-    learned = nash_q.nash_q(game, NAMES, rng(), runs=2, episodes=1, steps=500)
+    learned = learning.nash_q(game, NAMES, rng(), runs=2, episodes=1, steps=500)
     assert not learned.monitor.assumption_held().any()
     assert (learned.monitor.violations() > 250).all()
-    assert (learned.monitor.met.sum(axis=0) == 500).all()
+    assert (learned.monitor.updates.sum(axis=0) == 500).all()
 
 
 def test_climb_is_learned() -> None:
     # at the catalogue's γ the published rate needs far more steps: see the docstring of nash_q
     game = replace(find("climb").build(), gamma=Fraction(1, 10))
-    learned = nash_q.nash_q(game, ["first"], rng(), runs=20, episodes=1, steps=3000)
+    learned = learning.nash_q(game, ["first"], rng(), runs=20, episodes=1, steps=3000)
     every = np.ones((2, 5), bool)
     for j in range(2):
         policy = greedy(learned, "first", j, (every, every))
@@ -437,7 +440,7 @@ def test_equilibrium_values_of_grid_game_2() -> None:
 
 
 def test_the_third_equilibrium_of_grid_game_2() -> None:
-    chance, value, policies = nash_q_grid.third_equilibrium()
+    chance, value, policies = grid_games.third_equilibrium()
     # the root in (0, 1) of two quadratic equations: V is worth as much by either move, with
     # V = x (−1 + γV) + (1 − x) 100 γ² and V = x 50 γ² + (1 − x) (50 γ² + γV/4)
     gamma = 0.99
@@ -464,7 +467,7 @@ def test_play_tells_equilibria_from_other_policies() -> None:
     game, _ = published_game("grid-game-1")
     found = solve(game, parse_selection("best-sum", 2))
     good = [np.asarray(policy, float)[None] for policy in found.policies]
-    payoffs = nash_q_grid.optimal_payoffs("grid-game-1")
+    payoffs = grid_games.optimal_payoffs("grid-game-1")
     assert payoffs == [pytest.approx((97.0299, 97.0299))]
     played = play("grid-game-1", good)
     assert played.equilibrium.all()
@@ -478,15 +481,15 @@ def test_play_tells_equilibria_from_other_policies() -> None:
 
 
 def test_learning_a_grid_game() -> None:
-    learned = nash_q_grid.learn("grid-game-1", LEARNERS, rng(), runs=4, episodes=60)
+    learned = grid_games.learn("grid-game-1", LEARNERS, rng(), runs=4, episodes=60)
     _, legal = published_game("grid-game-1")
     both = legal[0][:, :, None] & legal[1][:, None, :]
     assert not learned.visits[:, ~both].any()
     assert not learned.tables[:, :, :, ~both].any()
-    met = learned.monitor.met.sum(axis=0)
+    met = learned.monitor.updates.sum(axis=0)
     assert (met + 60 == learned.steps).all()  # every step but an episode's last
     assert not learned.monitor.assumption_held().any()
-    for j, name in enumerate(("first", nash_q_grid.SINGLE)):
+    for j, name in enumerate(("first", grid_games.SINGLE)):
         policy = greedy(learned, name, j, legal)
         assert policy.sum(axis=-1) == pytest.approx(np.ones(policy.shape[:-1]))
         assert not policy[:, ~legal[j]].any()
@@ -501,13 +504,13 @@ def test_the_rate_is_proved_and_the_code_obeys_it() -> None:
     assert len(proof.steps) == 5
     gamma = Fraction(99, 100)
     game = repeated([[[1]], [[1]]], gamma)
-    learned = nash_q.nash_q(game, ["first"], rng(), runs=1, episodes=1, steps=300)
+    learned = learning.nash_q(game, ["first"], rng(), runs=1, episodes=1, steps=300)
     left = 1 - learned.tables.ravel()[0] * (1 - float(gamma))
     assert left >= float(gamma) * 300 ** (float(gamma) - 1)
 
 
 def test_convergence_is_tested() -> None:
-    claim = audit_nash_q.convergence_claim(3, 1)
+    claim = nash_q.convergence_claim(3, 1)
     assert claim.status == "tested"
     assert claim.evidence["runs"] == claim.evidence["assumption_held"] == 20
     assert claim.evidence["grid_game_1"]["assumption_held"] == 0
@@ -515,30 +518,30 @@ def test_convergence_is_tested() -> None:
 
 def without_grid_game(monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"runs": 0, "assumption_held": 0, "joint_optimal_path": 0.0}
-    monkeypatch.setattr(audit_nash_q, "_grid", lambda seed, episodes: row)
+    monkeypatch.setattr(nash_q, "_grid", lambda seed, episodes: row)
 
 
 def test_learners_that_break_the_assumption_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    opposed = audit_nash_q._opposed
+    opposed = nash_q._opposed
 
     def general(draw: np.random.Generator) -> tuple[StochasticGame, str]:
         game, name = opposed(draw)
         return replace(game, reward=draw.normal(size=game.reward.shape)), name
 
-    monkeypatch.setattr(audit_nash_q, "_opposed", general)
+    monkeypatch.setattr(nash_q, "_opposed", general)
     without_grid_game(monkeypatch)
-    assert audit_nash_q.convergence_claim(3, 1).status == "open"
+    assert nash_q.convergence_claim(3, 1).status == "open"
 
 
 def test_wrong_values_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     without_grid_game(monkeypatch)
-    exact = audit_nash_q._exact_table
-    monkeypatch.setattr(audit_nash_q, "_exact_table", lambda game, name: 0.8 * exact(game, name))
-    assert audit_nash_q.convergence_claim(3, 1).status == "open"
+    exact = nash_q._exact_table
+    monkeypatch.setattr(nash_q, "_exact_table", lambda game, name: 0.8 * exact(game, name))
+    assert nash_q.convergence_claim(3, 1).status == "open"
 
 
 def test_records_are_written_and_can_be_written_again(tmp_path: Path) -> None:
-    manifest = nash_q_record.record(tmp_path / "nash_q", runs=2, episodes=3)
+    manifest = record.record(tmp_path / "nash_q", runs=2, episodes=3)
     written = {path.name: path.read_text("utf-8") for path in manifest.parent.iterdir()}
     assert set(written) == {"manifest.json", "results.json", "tables.md"}
     results = json.loads(written["results.json"])
@@ -547,8 +550,8 @@ def test_records_are_written_and_can_be_written_again(tmp_path: Path) -> None:
         assert len(result["pairs"]) == 16
         assert len(result["coordination"]) == 9
         assert [row["learner"] for row in result["learners"]] == list(LEARNERS)
-    assert written["tables.md"] == nash_q_record.tables(results)
-    nash_q_record.record(tmp_path / "nash_q", runs=2, episodes=3)
+    assert written["tables.md"] == record.tables(results)
+    record.record(tmp_path / "nash_q", runs=2, episodes=3)
     assert (manifest.parent / "results.json").read_text("utf-8") == written["results.json"]
 
 
@@ -556,11 +559,11 @@ def test_the_record_in_the_repository_is_whole() -> None:
     folder = ROOT / "notebooks" / "data" / "nash_q"
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     results = json.loads((folder / "results.json").read_text("utf-8"))
-    assert manifest["command"] == nash_q_record.COMMAND
-    assert (folder / "tables.md").read_text("utf-8") == nash_q_record.tables(results)
+    assert manifest["command"] == record.COMMAND
+    assert (folder / "tables.md").read_text("utf-8") == record.tables(results)
     for result in results:
         assert (result["runs"], result["episodes"]) == (manifest["runs"], manifest["episodes"])
-        exact = nash_q_record._equilibria(result["game"])
+        exact = record._equilibria(result["game"])
         assert result["equilibria"] == exact
 
 
@@ -605,7 +608,7 @@ def test_bad_input_is_one_line(changes: dict[str, Any], message: str) -> None:
     given |= changes
     game = find(given.pop("game")).build()
     with pytest.raises(InputError, match=message) as error:
-        nash_q.nash_q(game, given.pop("learners"), rng(), **given)
+        learning.nash_q(game, given.pop("learners"), rng(), **given)
     assert "\n" not in str(error.value)
 
 

@@ -17,7 +17,7 @@ from tabular.equilibria.exploitability import stage_payoffs
 from tabular.games import climb
 from tabular.games.catalogue import find
 from tabular.games.literature import repeated
-from tabular.nash_q import climb as nash_q_climb
+from tabular.nash_q import climb as climb_learning
 from tabular.nash_q.climb import exact_table, landmarks
 from tabular.nash_q.learning import nash_q
 from tabular.nash_q.learning_rates import Rate, polynomial, published, rescaled
@@ -117,10 +117,10 @@ def test_faster_rates_come_nearer_on_climb() -> None:
     for name in ("published", "rescaled"):
         for steps in (300, 2000):
             learned = nash_q(
-                game, [nash_q_climb.LEARNER], np.random.default_rng(1),
+                game, [climb_learning.LEARNER], np.random.default_rng(1),
                 runs=3, episodes=1, steps=steps, rate=RATES[name](0.95),
             )  # fmt: skip
-            apart = np.abs(learned.table(nash_q_climb.LEARNER) - exact).max(axis=(1, 2, 3, 4))
+            apart = np.abs(learned.table(climb_learning.LEARNER) - exact).max(axis=(1, 2, 3, 4))
             far.setdefault(name, []).append(float(np.median(apart)))
     for name in far:
         assert far[name][1] < far[name][0]
@@ -129,7 +129,7 @@ def test_faster_rates_come_nearer_on_climb() -> None:
 
 def test_learners_with_exact_tables_play_the_landmarks() -> None:
     learned = nash_q(
-        find("climb").build(), [nash_q_climb.LEARNER], np.random.default_rng(0),
+        find("climb").build(), [climb_learning.LEARNER], np.random.default_rng(0),
         runs=2, episodes=1, steps=1,
     )  # fmt: skip
     assert not landmarks(learned).any()
@@ -140,29 +140,29 @@ def test_learners_with_exact_tables_play_the_landmarks() -> None:
 
 
 def test_records_are_written_again_the_same(tmp_path: Path) -> None:
-    path = nash_q_climb.record(tmp_path, runs=1, steps=(20, 40))
+    path = climb_learning.record(tmp_path, runs=1, steps=(20, 40))
     found = json.loads(path.read_text("utf-8"))
-    assert [row["rate"] for row in found["rows"][::2]] == [name for name, _ in nash_q_climb.RATES]
+    assert [row["rate"] for row in found["rows"][::2]] == [name for name, _ in climb_learning.RATES]
     assert found["largest"] == round(float(np.abs(exact_table()).max()), 4)
-    again = json.loads(nash_q_climb.record(tmp_path, runs=1, steps=(20, 40)).read_text("utf-8"))
+    again = json.loads(climb_learning.record(tmp_path, runs=1, steps=(20, 40)).read_text("utf-8"))
     assert again["rows"] == found["rows"]
-    longer = json.loads(nash_q_climb.record(tmp_path, runs=1, steps=(40,)).read_text("utf-8"))
+    longer = json.loads(climb_learning.record(tmp_path, runs=1, steps=(40,)).read_text("utf-8"))
     assert longer["rows"] == found["rows"][1::2]
 
 
 def test_the_record_in_the_repository_shows_convergence() -> None:
-    path = ROOT / "notebooks" / "data" / "nash_q" / nash_q_climb.FILE
+    path = ROOT / "notebooks" / "data" / "nash_q" / climb_learning.FILE
     found = json.loads(path.read_text("utf-8"))
-    assert found["command"] == nash_q_climb.COMMAND
-    assert (found["seed"], found["runs"]) == (nash_q_climb.SEED, nash_q_climb.RUNS)
-    assert [row["steps"] for row in found["rows"]] == [*nash_q_climb.STEPS] * 3
-    for number, (name, _) in enumerate(nash_q_climb.RATES):
+    assert found["command"] == climb_learning.COMMAND
+    assert (found["seed"], found["runs"]) == (climb_learning.SEED, climb_learning.RUNS)
+    assert [row["steps"] for row in found["rows"]] == [*climb_learning.STEPS] * 3
+    for number, (name, _) in enumerate(climb_learning.RATES):
         rows = found["rows"][4 * number : 4 * number + 4]
         assert {row["rate"] for row in rows} == {name}
         middle = [row["distance"][1] for row in rows]
         assert middle == sorted(middle, reverse=True)
         assert all(row["assumption_held"] == 0 for row in rows)
-    last = [row for row in found["rows"] if row["steps"] == nash_q_climb.STEPS[-1]]
+    last = [row for row in found["rows"] if row["steps"] == climb_learning.STEPS[-1]]
     distance = {row["rate"]: row["distance"] for row in last}
     # the largest distance with the rescaled rate is below the least one with the published rate
     assert distance["1/(1 + (1 - gamma) n)"][2] < distance["1/n"][0]
@@ -170,11 +170,11 @@ def test_the_record_in_the_repository_shows_convergence() -> None:
 
 
 def test_the_pictures_of_climb() -> None:
-    path = ROOT / "notebooks" / "data" / "nash_q" / nash_q_climb.FILE
+    path = ROOT / "notebooks" / "data" / "nash_q" / climb_learning.FILE
     found = json.loads(path.read_text("utf-8"))
     (axes,) = climb_rates(found).axes
     lines = {line.get_label(): line for line in axes.lines}
-    for name, _ in nash_q_climb.RATES:
+    for name, _ in climb_learning.RATES:
         rows = [row for row in found["rows"] if row["rate"] == name]
         assert list(lines[name].get_xdata()) == [row["steps"] for row in rows]
         assert list(lines[name].get_ydata()) == [row["distance"][1] for row in rows]

@@ -30,8 +30,6 @@ def test_a_record_is_read_back(tmp_path: Path) -> None:
     episodes, values = record.over_agents("evaluation")
     assert episodes.tolist() == [10, 20]
     assert values.tolist() == [[3011, 1011], [3021, 1021]]
-    assert record.first_at("evaluation", 1015) == {3: 10, 1: 20}
-    assert record.first_at("evaluation", 2000) == {3: 10, 1: float("inf")}
     with pytest.raises(InputError, match="q was not recorded"):
         record.over_agents("q")
 

@@ -23,11 +23,7 @@ from bounds.shared.numbers import InputError
 from tabular import verify
 from tabular.cases.check import check
 from tabular.commands.main import main
-from tabular.search import ascent as adversary
-from tabular.search import ascent_bounds as attack_value
-from tabular.search import ascent_games as attack_world
-from tabular.search import attack as attack_run
-from tabular.search import attack_jobs as attack
+from tabular.search import ascent, ascent_bounds, ascent_games, attack, attack_jobs
 from tabular.search.ascent import SMALLEST_VALUE, TIMES, Effort
 from tabular.search.ascent_bounds import TAIL
 from tabular.search.ascent_games import World
@@ -52,12 +48,12 @@ def job(bound: str, about: str, shape: Shape, cap: Fraction = NO_CAP, **effort: 
 
 
 def tensors(shape: Shape, restarts: int, seed: int) -> dict[str, Any]:
-    genes = attack_world.start(shape, restarts, np.random.default_rng(seed))
+    genes = ascent_games.start(shape, restarts, np.random.default_rng(seed))
     return {name: torch.tensor(array, dtype=torch.float64) for name, array in genes.items()}
 
 
 def batch(shape: Shape, bound: Bound, cap: float = 1.0, restarts: int = 6, seed: int = 0) -> World:
-    return adversary.decode(tensors(shape, restarts, seed), shape, bound, cap)
+    return ascent.decode(tensors(shape, restarts, seed), shape, bound, cap)
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -83,11 +79,11 @@ def test_values_are_those_of_the_check(bound: Bound, cap: float) -> None:
     assert jobs
     for number, shape in enumerate(one.shape for one in jobs):
         world = batch(shape, bound, cap, seed=number)
-        errors = adversary.measure(world)
-        gap, value, _, _ = adversary.sides(bound, world)
+        errors = ascent.measure(world)
+        gap, value, _, _ = ascent.sides(bound, world)
         gamma = float(shape.gamma)
         for i in range(len(gap)):
-            result = check(attack_world.as_case(world, i), [bound], max_horizon=TIMES - 1)
+            result = check(ascent_games.as_case(world, i), [bound], max_horizon=TIMES - 1)
             exact = result.errors
             # TIMES products of rows of at most 5 numbers lose less than TIMES · 5 · 2⁻⁵² = 3e-13
             close = {"rel": 0, "abs": 1e-12}
@@ -122,7 +118,7 @@ def test_gradients_are_finite_differences(name: str, about: str) -> None:
         way = {key: torch.tensor(rng.normal(size=g.shape)) for key, g in genes.items()}
 
         def objective(at: dict[str, Any], shape: Shape = shape) -> Any:
-            gap, value, _, _ = adversary.sides(bound, adversary.decode(at, shape, bound, 0.3))
+            gap, value, _, _ = ascent.sides(bound, ascent.decode(at, shape, bound, 0.3))
             return torch.log(gap) - torch.log(value)
 
         step = 1e-6
@@ -147,8 +143,8 @@ def test_gradients_are_finite_differences(name: str, about: str) -> None:
 @pytest.mark.parametrize("bound", BOUNDS, ids=lambda b: f"{b.name}-{b.about}")
 def test_the_cap_holds_by_construction(bound: Bound) -> None:
     for shape in SHAPES:
-        result = adversary.measure(batch(shape, bound, cap=0.05, restarts=20))
-        kind = attack_value.expected_kind(bound) or "model_sup"
+        result = ascent.measure(batch(shape, bound, cap=0.05, restarts=20))
+        kind = ascent_bounds.expected_kind(bound) or "model_sup"
         capped = [*result.policy_shift, *result.opponent_model, getattr(result, kind)]
         # rows sum to 1 but for a few units in the last place
         assert max(float(e.max()) for e in capped) <= 0.05 * (1 + 1e-13) + 1e-15
@@ -172,7 +168,7 @@ def test_the_model_error_can_be_held_up(name: str, about: str) -> None:
     least, cap = F(1, 40), F(1, 20)
     one = replace(job(name, about, SHAPES[5], cap, restarts=16, steps=100), least=least)
     found = run_job(one)
-    kind = attack_value.expected_kind(find(name, about)) or "model_sup"
+    kind = ascent_bounds.expected_kind(find(name, about)) or "model_sup"
     assert float(least) <= found["errors"][kind] <= float(cap)
     assert 0 < found["ratio"] <= 1
 
@@ -201,7 +197,7 @@ def test_a_planted_false_bound_is_refuted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     false = planted(find("coupling-sup", "model"))
-    for module in (attack, attack_run):
+    for module in (attack_jobs, attack):
         monkeypatch.setattr(module, "find", lambda name, about: false)
     settings = Settings(
         targets=(("planted", "model"),),
@@ -246,18 +242,18 @@ def test_bounds_that_know_no_opponent_models_are_attacked_without() -> None:
 def test_sums_that_it_does_not_know_are_refused() -> None:
     own = replace(find("coupling-data"), name="own")
     with pytest.raises(InputError, match="own: a sum that the attack does not know"):
-        adversary.ascend(own, SHAPES[0], QUICK, np.random.default_rng(0))
+        ascent.ascend(own, SHAPES[0], QUICK, np.random.default_rng(0))
 
 
 def test_formulas_that_take_no_tensors_are_refused() -> None:
     own = replace(find("simulation-lemma"), name="own", formula=lambda gamma, span: F(1, 2) * span)
     with pytest.raises(InputError, match="own: its formula takes no tensors"):
-        adversary.ascend(own, SHAPES[0], QUICK, np.random.default_rng(0))
+        ascent.ascend(own, SHAPES[0], QUICK, np.random.default_rng(0))
 
 
 def test_small_bounds_are_not_scored() -> None:
     """Ratios are those of bounds of a size that survives rounding; the rest count as 0."""
-    found = adversary.ascend(
+    found = ascent.ascend(
         find("coupling-sup", "model"), SHAPES[0], QUICK, np.random.default_rng(3), cap=1e-5
     )
     bound = find("coupling-sup", "model")
@@ -294,7 +290,7 @@ def test_a_run_writes_every_job_and_a_table(uninterrupted: Path) -> None:
     for row in rows:
         ratios = [
             r["ratio"]
-            for r in attack_run.read_results(uninterrupted)
+            for r in attack.read_results(uninterrupted)
             if (r["bound"], r["cap"]) == (row["bound"], row["cap"])
         ]
         assert row["ratio"] == max(ratios)
@@ -316,7 +312,7 @@ def test_an_interrupted_run_goes_on_to_the_same_results(
 
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(attack_run, "run_job", until_the_fourth)
+        patch.setattr(attack, "run_job", until_the_fourth)
         with pytest.raises(KeyboardInterrupt):
             run_attack(SETTINGS, folder, workers=1)
     assert "3 of 8 jobs are done" in capsys.readouterr().err
@@ -326,7 +322,7 @@ def test_an_interrupted_run_goes_on_to_the_same_results(
         assert one.number not in done
         return run_job(one)
 
-    monkeypatch.setattr(attack_run, "run_job", only_the_missing)
+    monkeypatch.setattr(attack, "run_job", only_the_missing)
     assert run_attack(SETTINGS, folder, workers=1) == 0
     assert results(folder) == results(uninterrupted)
 
@@ -370,7 +366,7 @@ def test_a_killed_run_loses_the_jobs_in_flight_only(
     settings = Settings(
         targets=(("coupling-data", "model"),), caps=(F(1),), effort=Effort(restarts=16, steps=40)
     )
-    kept = attack_run.read_results(folder)
+    kept = attack.read_results(folder)
     assert run_attack(settings, folder, workers=1) == 0
     after = results(folder)
     assert len(after) == 11
@@ -491,7 +487,7 @@ def dies(one: Job) -> dict[str, Any]:
 def test_a_worker_that_dies_ends_the_run_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attack_run, "run_job", dies)
+    monkeypatch.setattr(attack, "run_job", dies)
     with pytest.raises(InputError, match="--workers: a process ended"):
         run_attack(SETTINGS, tmp_path / "run", workers=2)
 
@@ -528,7 +524,7 @@ def test_expected_best_of_m_restarts() -> None:
 
 
 def test_the_picture_has_one_curve_a_bound(uninterrupted: Path) -> None:
-    left, right = picture(attack_run.read_results(uninterrupted)).axes
+    left, right = picture(attack.read_results(uninterrupted)).axes
     for axes in (left, right):
         assert [line.get_label() for line in axes.lines] == [
             "coupling-sup (branched)",

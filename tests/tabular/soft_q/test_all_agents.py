@@ -14,23 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bounds.library import soft_q as soft
+from bounds.library import soft_q
 from bounds.shared.numbers import InputError
 from tabular import verify_soft
 from tabular.equilibria.logit_stage import residual
 from tabular.games.arrays import exact_array
 from tabular.games.literature import matching_pennies, shapley, three_player_matching_pennies
 from tabular.games.random import garnet_arrays
-from tabular.soft_q import all_agents as soft_agents
+from tabular.soft_q import all_agents
 from tabular.soft_q.all_agents import (
     Learners,
-    apart,
-    at_once,
     cycle_certificate,
     interactions,
     largest_span,
+    learners_distance,
     own_values,
     power_softmax,
+    simultaneous_iteration,
     stage_alpha,
     uniform_start,
     values_of,
@@ -48,7 +48,7 @@ def one_state(payoffs: Any, alpha: float, start: list[list[float]], rate: float 
     reward = table.reshape(n, 1, -1)
     first = Learners(np.array(reward), tuple(np.array([p]) for p in start))
     transition = np.ones((1, reward.shape[-1], 1))
-    for now in at_once(0.9, actions, transition, reward, alpha, first, rate):
+    for now in simultaneous_iteration(0.9, actions, transition, reward, alpha, first, rate):
         yield [p[0] for p in now.policies]
 
 
@@ -60,7 +60,10 @@ def test_one_step_by_hand() -> None:
     q = rng.normal(size=(2, 2, 6))
     policies = (rng.dirichlet(np.ones(2), size=2), rng.dirichlet(np.ones(3), size=2))
     _, after = islice(
-        at_once(gamma, (2, 3), arrays.transition, arrays.reward, alpha, Learners(q, policies)), 2
+        simultaneous_iteration(
+            gamma, (2, 3), arrays.transition, arrays.reward, alpha, Learners(q, policies)
+        ),
+        2,
     )
     value = np.zeros((2, 2))
     for s in range(2):
@@ -89,27 +92,27 @@ def test_the_step_shrinks_by_beta(
     n = len(actions)
     arrays = garnet_arrays(actions, 3, 2, rng)
     span = largest_span(arrays.reward)
-    alpha = share * soft.sufficient_alpha(n, gamma, span)
+    alpha = share * soft_q.sufficient_alpha(n, gamma, span)
     runs = []
     for _ in range(2):
         q = rng.random(arrays.reward.shape) * span / (1 - gamma)
         policies = tuple(rng.dirichlet(np.full(a, 0.3), size=3) for a in actions)
-        steps = at_once(
+        steps = simultaneous_iteration(
             gamma, actions, arrays.transition, arrays.reward, alpha, Learners(q, policies)
         )
         runs.append(list(islice(steps, 4)))
-    distance = [apart(a, b, gamma, span) for a, b in zip(*runs, strict=True)]
-    factor = soft.contraction_factor(n, gamma, span, alpha)
+    distance = [learners_distance(a, b, gamma, span) for a, b in zip(*runs, strict=True)]
+    factor = soft_q.contraction_factor(n, gamma, span, alpha)
     assert all(b <= factor * a + 1e-9 for a, b in pairwise(distance))
 
 
 def test_beta_is_one_at_the_sufficient_temperature() -> None:
     for n in (2, 3, 5):
         for gamma in (F(0), F(1, 2), F(9, 10)):
-            enough = soft.sufficient_alpha(n, gamma, F(3))
-            assert soft.contraction_factor(n, gamma, F(3), enough) == 1
-            assert soft.contraction_factor(n, gamma, F(3), 2 * enough) == (1 + gamma) / 2
-    assert soft.weight_of_policies(3, F(1, 2), F(3)) == 12
+            enough = soft_q.sufficient_alpha(n, gamma, F(3))
+            assert soft_q.contraction_factor(n, gamma, F(3), enough) == 1
+            assert soft_q.contraction_factor(n, gamma, F(3), 2 * enough) == (1 + gamma) / 2
+    assert soft_q.weight_of_policies(3, F(1, 2), F(3)) == 12
 
 
 def test_above_the_temperature_every_start_leads_to_one_logit_equilibrium() -> None:
@@ -249,12 +252,12 @@ def test_what_users_get_wrong() -> None:
     reward, transition = np.zeros((2, 1, 4)), np.ones((1, 4, 1))
     for alpha in (0.0, -1.0, float("nan")):
         with pytest.raises(InputError, match="alpha"):
-            next(at_once(0.5, (2, 2), transition, reward, alpha))
+            next(simultaneous_iteration(0.5, (2, 2), transition, reward, alpha))
     for rate in (0.0, 1.5):
         with pytest.raises(InputError, match="rate"):
-            next(at_once(0.5, (2, 2), transition, reward, 1.0, rate=rate))
+            next(simultaneous_iteration(0.5, (2, 2), transition, reward, 1.0, rate=rate))
     with pytest.raises(InputError, match="gamma"):
-        next(at_once(1.0, (2, 2), transition, reward, 1.0))
+        next(simultaneous_iteration(1.0, (2, 2), transition, reward, 1.0))
     with pytest.raises(InputError, match="not whole"):
         power_softmax(exact_array([F(1, 2), 0]), F(3))
     half = exact_array([F(1, 2), F(1, 2)])
@@ -273,9 +276,9 @@ def test_a_wrong_factor_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     alpha = 1.25
     first, second = islice(one_state(PENNIES, alpha, near), 2)
     ratio = abs(second[0][0] - 0.5) / abs(first[0][0] - 0.5)
-    assert ratio == pytest.approx(soft.contraction_factor(2, 0.0, 2.0, alpha), rel=1e-6)
+    assert ratio == pytest.approx(soft_q.contraction_factor(2, 0.0, 2.0, alpha), rel=1e-6)
     monkeypatch.setattr(
-        soft_agents, "softmax", lambda u, a: np.exp(u) / np.exp(u).sum(-1)[..., None]
+        all_agents, "softmax", lambda u, a: np.exp(u) / np.exp(u).sum(-1)[..., None]
     )
     _, wrong = islice(one_state(PENNIES, alpha, near), 2)
     assert abs(wrong[0][0] - 0.5) / 1e-6 > 1.05 * ratio

@@ -10,20 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bounds.library import soft_q as soft
+from bounds.library import soft_q
 from bounds.library.published import find
 from bounds.shared.numbers import Array, InputError
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.cases.check import check
 from tabular.cases.strategies import cases
 from tabular.games.game import StochasticGame
 from tabular.games.policy import random_policies
 from tabular.games.random import garnet
-from tabular.soft_q import learned_models as soft_models
+from tabular.soft_q import learned_models
 from tabular.soft_q.learned_models import (
     bounds_of,
     distance,
-    in_floats,
     learning_curve,
     median_band,
     model_errors,
@@ -49,7 +48,7 @@ def test_the_bounds_hold_exactly_without_temperature(case: Case, form: Any) -> N
 
 @given(cases(branched=False), FORM, ALPHAS)
 def test_the_bounds_hold_for_every_temperature(case: Case, form: Any, alpha: float) -> None:
-    found = distance(in_floats(case), alpha, form)
+    found = distance(as_float(case), alpha, form)
     # both fixed points are known to their own errors; what is above is rounding of the residuals
     slack = found.real.error + found.model.error + 1e-9
     for value, bound in zip((found.v, found.q), bounds_of(case), strict=True):
@@ -69,7 +68,7 @@ def test_the_latch_attains_both_bounds(
     if any(hat) or error:  # else the bounds are 0, and so are the distances
         assert found.v > 0 or gamma == 0
     assert (found.v, found.q) == bounds_of(case)
-    warm = distance(in_floats(case), data.draw(ALPHAS), form)
+    warm = distance(as_float(case), data.draw(ALPHAS), form)
     # values up to 100 · (2.5 + 30 log 3)/(1 − γ), solved to about 10⁻¹² of them
     assert warm.v == pytest.approx(float(found.v), abs=1e-8)
 
@@ -83,7 +82,7 @@ def test_the_value_bound_is_the_coupling_bound_of_the_whole_case() -> None:
 def test_the_range_of_the_bonus_is_not_needed() -> None:
     """Adding α log|A| to the span, as for a fixed policy, would be 8 times too much here."""
     case = soft_latch(F(9, 10), [F(1, 10)], F(1, 20), 8)
-    found = distance(in_floats(case), 7.0, "conditioned")
+    found = distance(as_float(case), 7.0, "conditioned")
     assert found.v == pytest.approx(float(bounds_of(case)[0]))
     wide = replace(model_errors(case), span=2 + 7 * np.log(8), r_max=100)
     assert value_bound(wide) > 8 * found.v
@@ -94,7 +93,7 @@ def with_half_the_opponents(gamma: Any, span: Any, c_bar: Any, rho: Any) -> Any:
 
 
 def discounted_twice(gamma: Any, span: Any, rho: Any) -> Any:
-    return soft.q_distance(gamma * gamma, span, rho)
+    return soft_q.q_distance(gamma * gamma, span, rho)
 
 
 def bounds_survive() -> bool:
@@ -107,11 +106,11 @@ def bounds_survive() -> bool:
 def test_smaller_bounds_fall(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bounds_survive()
     with monkeypatch.context() as m:
-        m.setattr(soft_models, "q_distance", discounted_twice)
+        m.setattr(learned_models, "q_distance", discounted_twice)
         assert not bounds_survive()
     with monkeypatch.context() as m:
-        right = soft_models.value_bound
-        m.setattr(soft_models, "value_bound", lambda e: right(e) * F(999, 1000))
+        right = learned_models.value_bound
+        m.setattr(learned_models, "value_bound", lambda e: right(e) * F(999, 1000))
         assert not bounds_survive()
 
 

@@ -18,8 +18,8 @@ from tabular.equilibria.selection import parse_selection
 from tabular.equilibria.stage_game import is_global_optimum, is_saddle, regret
 from tabular.games.arrays import exact_array
 from tabular.games.literature import repeated
-from tabular.soft_q import nash_limit_fails as soft_limit
-from tabular.soft_q.all_agents import at_once, values_of
+from tabular.soft_q import nash_limit_fails
+from tabular.soft_q.all_agents import simultaneous_iteration, values_of
 from tabular.soft_q.nash_limit_fails import (
     NO_SADDLE,
     SMALLEST,
@@ -45,7 +45,9 @@ GAMES = {"smallest": SMALLEST, "stag hunt": STAG_HUNT, "no saddle": NO_SADDLE}
 def plays(payoffs: Any, alpha: float, steps: int = 400, gamma: float = 0.9) -> Any:
     """The learners of a repeated game after ``steps`` from uniform play."""
     reward = payoffs.reshape(2, 1, 4).astype(float)
-    *_, last = islice(at_once(gamma, (2, 2), np.ones((1, 4, 1)), reward, alpha), steps)
+    *_, last = islice(
+        simultaneous_iteration(gamma, (2, 2), np.ones((1, 4, 1)), reward, alpha), steps
+    )
     return last
 
 
@@ -102,7 +104,7 @@ def test_vectorised_conditions_are_those_of_stage_games(payoffs: Any) -> None:
 def test_where_the_argument_applies_the_learners_follow_it(payoffs: Any, alpha: float) -> None:
     last = plays(payoffs, alpha, 200)
     if wrong_limit(payoffs):
-        ends = zip(*soft_limit.gains(payoffs), strict=True)
+        ends = zip(*nash_limit_fails.gains(payoffs), strict=True)
         for own, least in zip(last.policies, (float(min(pair)) for pair in ends), strict=True):
             assert own[0, 1] >= 1 / (1 + np.exp(-least / alpha)) - 1e-12
         assert verify(limit_certificate(payoffs, "it"))
@@ -133,7 +135,9 @@ def test_the_argument_finds_all_strict_games_of_payoffs_up_to_3() -> None:
     pairs = np.array([np.stack([one, two]) for one, two in product(tables, tables)], dtype=float)
     worse = (pairs[:, :, 1, 1] < pairs[:, :, 0, 0]).all(axis=-1)
     given_ = pairs[strict(pairs) & worse]
-    steps = at_once(0.0, (2, 2), np.ones((len(given_), 1, 4, 1)), given_.reshape(-1, 2, 1, 4), 0.05)
+    steps = simultaneous_iteration(
+        0.0, (2, 2), np.ones((len(given_), 1, 4, 1)), given_.reshape(-1, 2, 1, 4), 0.05
+    )
     *_, last = islice(steps, 300)
     there = np.min([p[:, 0, 1] for p in last.policies], axis=0) > 0.99
     assert (there == wrong_limit(given_)).all()
@@ -150,7 +154,7 @@ def test_no_smaller_strict_game_ends_at_the_other_equilibrium() -> None:
         worse = (payoffs[:, 1, 1] < payoffs[:, 0, 0]).all()
         if strict(payoffs) and worse:
             tried += 1
-            assert (soft_limit.gains(payoffs.astype(float))[0] <= 0).all()
+            assert (nash_limit_fails.gains(payoffs.astype(float))[0] <= 0).all()
             for alpha in (1.0, 0.05):
                 shares += [p[0, 1] for p in plays(payoffs, alpha, 100, gamma=0.0).policies]
     assert tried > 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bounds.library import soft_q as soft
+from bounds.library import soft_q
 from bounds.shared.numbers import Array, InputError
 from tabular.cases.strategies import games
 from tabular.equilibria.logit_stage import residual
@@ -19,11 +19,11 @@ from tabular.equilibria.selection import parse_selection
 from tabular.equilibria.shapley import value_iteration
 from tabular.games.catalogue import find
 from tabular.games.game import StochasticGame
+from tabular.games.literature import repeated
 from tabular.games.random import coordination, garnet_arrays
-from tabular.soft_q import nash_limit_holds as soft_nash
-from tabular.soft_q.all_agents import at_once, values_of
+from tabular.soft_q import nash_limit_holds
+from tabular.soft_q.all_agents import simultaneous_iteration, values_of
 from tabular.soft_q.nash_limit_holds import (
-    constant_game,
     soft_matrix,
     soft_shapley,
     soft_shapley_of,
@@ -41,7 +41,7 @@ def test_joint_maximisers_are_within_the_gap(game: StochasticGame, alpha: float)
     for j in range(game.n):
         hard = team(game.gamma, game.transition, game.reward[j], 0)
         warm = team(gamma, transition, game.reward[j].astype(float), alpha)
-        gap = soft.nash_gap(alpha, log(game.joint_actions), gamma)
+        gap = soft_q.nash_gap(alpha, log(game.joint_actions), gamma)
         over = warm.v - hard.v.astype(float)
         assert (over >= -warm.error - ROUNDING).all()
         assert (over <= gap + warm.error + ROUNDING).all()
@@ -54,13 +54,13 @@ def test_joint_maximisers_are_within_the_gap(game: StochasticGame, alpha: float)
     st.sampled_from([(1,), (2, 3), (2, 2, 2)]), st.sampled_from([F(0), F(1, 2), F(9, 10)]), ALPHAS
 )
 def test_constant_rewards_attain_the_gap(actions: Any, gamma: F, alpha: float) -> None:
-    game = constant_game(actions, gamma, (F(3, 2),) * len(actions))
+    game = repeated(np.full((len(actions), *actions), F(3, 2)), gamma)
     hard = team(game.gamma, game.transition, game.reward[0], 0).v[0]
     assert hard == F(3, 2) / (1 - gamma)
     warm = team(
         float(gamma), np.ones((1, game.joint_actions, 1)), game.reward[0].astype(float), alpha
     )
-    gap = soft.nash_gap(alpha, log(game.joint_actions), float(gamma))
+    gap = soft_q.nash_gap(alpha, log(game.joint_actions), float(gamma))
     assert warm.v[0] - float(hard) == pytest.approx(gap, abs=1e-12)
 
 
@@ -148,7 +148,7 @@ def test_an_agent_alone_attains_the_saddles_gap() -> None:
     alpha, gamma = 0.4, 0.5
     for actions, sign in (((3, 1), 1), ((1, 3), -1)):
         found = soft_shapley(gamma, actions, np.ones((1, 3, 1)), np.full((1, 3), 2.0), alpha)
-        gap = soft.nash_gap(alpha, log(3), gamma)
+        gap = soft_q.nash_gap(alpha, log(3), gamma)
         assert found.values[0] == pytest.approx(2 / (1 - gamma) + sign * gap)
 
 
@@ -168,15 +168,15 @@ def test_soft_saddle_of_the_catalogue() -> None:
     ],
 )
 def test_wrong_saddles_are_caught(name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soft_nash, "MAX_NEWTON", 20)
-    monkeypatch.setattr(soft_nash, name, wrong)
+    monkeypatch.setattr(nash_limit_holds, "MAX_NEWTON", 20)
+    monkeypatch.setattr(nash_limit_holds, name, wrong)
     table = np.array([[0.3, -0.2], [0.1, 0.6]])[None]
     found = soft_matrix(table, 0.5)
     both = np.stack([table, -table], axis=1)
     assert found.gap.max() > 1e-10 or residual(both, (found.p, found.q), 0.5).max() > 1e-3
 
 
-soft_nash_entropy = soft_nash._entropy
+soft_nash_entropy = nash_limit_holds._entropy
 
 
 # Zero-sum games: every agent for itself
@@ -187,7 +187,9 @@ def test_fixed_points_of_all_agents_are_within_the_gap(alpha: float) -> None:
     gamma, batch = 0.5, 12
     arrays, hard = zero_sum(2, (2, 2), gamma, batch)
     reward = np.stack([arrays.reward[:, 0], -arrays.reward[:, 0]], axis=1)
-    steps = at_once(gamma, (2, 2), arrays.transition, reward, alpha, rate=min(0.5, alpha / 4))
+    steps = simultaneous_iteration(
+        gamma, (2, 2), arrays.transition, reward, alpha, rate=min(0.5, alpha / 4)
+    )
     *_, before, last = islice(steps, 2500)
     still = np.abs(last.q - before.q).max(axis=(-3, -2, -1)) < 1e-11
     still &= (
@@ -204,11 +206,11 @@ def test_fixed_points_of_all_agents_are_within_the_gap(alpha: float) -> None:
     values = values_of(last, (2, 2), alpha)[still]
     over = np.stack([values[:, 0] - hard[still], values[:, 1] + hard[still]])
     assert over.min() >= -1e-7
-    assert over.max() <= soft.nash_gap(alpha, log(4), gamma) + 1e-7
-    assert over.max() > 0.1 * soft.nash_gap(alpha, log(4), gamma)
+    assert over.max() <= soft_q.nash_gap(alpha, log(4), gamma) + 1e-7
+    assert over.max() > 0.1 * soft_q.nash_gap(alpha, log(4), gamma)
     # the sum of both is the discounted entropy, which is what the proof uses
     total = over.sum(axis=0)
-    assert (total <= soft.nash_gap(alpha, log(4), gamma) + 1e-7).all()
+    assert (total <= soft_q.nash_gap(alpha, log(4), gamma) + 1e-7).all()
 
 
 def test_what_users_get_wrong() -> None:
@@ -219,5 +221,3 @@ def test_what_users_get_wrong() -> None:
         soft_shapley_of(find("stag-hunt").build(), 0.1)
     with pytest.raises(InputError, match="gamma"):
         soft_shapley(1.0, (2, 2), np.ones((1, 4, 1)), np.zeros((1, 4)), 0.1)
-    with pytest.raises(InputError, match="not exact"):
-        constant_game((2,), 0.5, (F(1),))  # type: ignore[arg-type]

@@ -11,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounds.shared.numbers import Array, InputError
-from tabular.cases.case import Case, case_at
+from tabular.cases.case import Case, as_float, case_at
 from tabular.cases.strategies import cases
 from tabular.games.arrays import exact_array
 from tabular.games.game import as_sparse, split_action
 from tabular.games.policy import random_policies
 from tabular.games.random import garnet, garnet_arrays
-from tabular.soft_q import one_agent as soft_q
-from tabular.soft_q.learned_models import in_floats
+from tabular.soft_q import one_agent
 from tabular.soft_q.one_agent import FORMS, World, backup, ego_world, iteration, solve, world
 from tabular.soft_q.printed_target import (
     lipschitz,
@@ -88,7 +87,7 @@ def by_joint(case: Case, q: Array) -> Array:
 
 @given(cases(branched=False), ALPHAS, st.sampled_from(FORMS), st.integers(0, 99))
 def test_the_operator_is_the_loops(given: Case, alpha: float, form: Any, seed: int) -> None:
-    case = in_floats(given)
+    case = as_float(given)
     w = world(case)
     q = np.random.default_rng(seed).normal(size=w.reward.shape) * 10
     expected = looped(case, by_joint(case, q), alpha, form)
@@ -109,16 +108,20 @@ def test_solve_finds_the_fixed_point(case: Case, alpha: float, form: Any, model:
     assert (found.v * (1 - w.gamma) <= high + slack).all()
 
 
+def in_floats(w: World) -> World:
+    return World(float(w.gamma), *(x.astype(float) for x in (w.reward, w.transition, w.others)))
+
+
 @given(cases(branched=False), st.sampled_from(FORMS))
 def test_without_temperature_the_exact_value_is_the_best_policys(case: Case, form: Any) -> None:
     w = world(case)
     found = solve(w, 0, form)
     assert found.error == 0
     assert (backup(w, found.q, 0, form) == found.q).all()
-    floats = solve(soft_q.as_floats(w), 0, form)
+    floats = solve(in_floats(w), 0, form)
     assert floats.v == pytest.approx(found.v.astype(float), abs=1e-6)
     # α log|A|/(1 − γ) is the most that a temperature adds, and it takes nothing
-    warm = solve(soft_q.as_floats(w), 0.5, form)
+    warm = solve(in_floats(w), 0.5, form)
     gap = (warm.v - floats.v) * (1 - float(w.gamma))
     assert (gap >= -ROUNDING * 100).all()
     assert (gap <= 0.5 * log(w.own_actions) + ROUNDING * 100).all()
@@ -238,14 +241,14 @@ def test_the_right_operator_passes() -> None:
     [
         ("log_sum_exp", entropy_forgotten),
         ("softmax", wrong_axis),
-        ("ahead", lambda w, v: w.reward + 0.8 * (w.transition @ v)),
+        ("lookahead", lambda w, v: w.reward + 0.8 * (w.transition @ v)),
         ("log_sum_exp", lambda x, alpha: x.max(-1) + alpha * np.log(x.shape[-1])),
         ("soft_values", entropy_outside),
     ],
 )
 def test_a_wrong_operator_is_caught(name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soft_q, "MAX_STEPS", 20)
-    monkeypatch.setattr(soft_q, name, wrong)
+    monkeypatch.setattr(one_agent, "MAX_STEPS", 20)
+    monkeypatch.setattr(one_agent, name, wrong)
     assert not is_right()
 
 
@@ -295,7 +298,7 @@ def test_the_printed_target_prices_entropy_at_alpha_over_gamma() -> None:
     value = (own * (q - alpha / gamma * np.log(own))).sum(axis=1)
     expected = gamma * (others * value).sum(axis=-1)
     assert printed_values(q, others, gamma, alpha, "conditioned") == pytest.approx(expected)
-    standard = gamma * soft_q.soft_values(q, others, alpha, "conditioned")
+    standard = gamma * one_agent.soft_values(q, others, alpha, "conditioned")
     assert (printed_values(q, others, gamma, alpha, "conditioned") > standard).all()
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounds.shared.numbers import Array, InputError
-from tabular.audit.rows import strict_dominance as audit_soft_dominance
+from tabular.audit.rows import strict_dominance
 from tabular.audit.rows.strict_dominance import (
     climb_values,
     dominance_claim,
@@ -24,15 +24,14 @@ from tabular.equilibria.exploitability import stage_payoffs
 from tabular.equilibria.logit_branch import logit_values
 from tabular.equilibria.nash_value_iteration import solve
 from tabular.equilibria.selection import parse_selection
-from tabular.equilibria.shapley import as_float
 from tabular.equilibria.stage_game import is_global_optimum, is_saddle, regret
 from tabular.games import climb
 from tabular.games.arrays import exact_array
 from tabular.games.catalogue import find
-from tabular.games.game import StochasticGame
+from tabular.games.game import StochasticGame, as_float
 from tabular.games.literature import repeated
-from tabular.soft_q import strict_dominance as soft_dominance
-from tabular.soft_q.all_agents import Learners, at_once, values_of
+from tabular.soft_q import strict_dominance as limit_bounds
+from tabular.soft_q.all_agents import Learners, simultaneous_iteration, values_of
 from tabular.soft_q.strict_dominance import enclosure, least_mean, replies, stage, value_bounds
 
 #: Temperatures at which Climb's enclosure holds.
@@ -51,7 +50,9 @@ def nash() -> tuple[StochasticGame, Array]:
 
 def learned(game: StochasticGame, alpha: float, steps: int, start: Any = None) -> Learners:
     floats = as_float(game)
-    run = at_once(floats.gamma, game.actions, floats.transition, floats.reward, alpha, start)
+    run = simultaneous_iteration(
+        floats.gamma, game.actions, floats.transition, floats.reward, alpha, start
+    )
     *_, last = islice(run, steps + 1)
     return last
 
@@ -199,8 +200,8 @@ MISTAKES: dict[str, tuple[str, Any]] = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_wrong_enclosures_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     values = nash()[1].astype(float)
-    monkeypatch.setattr(audit_soft_dominance, "climb_values", lambda: values)
-    monkeypatch.setattr(soft_dominance, *MISTAKES[name])
+    monkeypatch.setattr(strict_dominance, "climb_values", lambda: values)
+    monkeypatch.setattr(limit_bounds, *MISTAKES[name])
     assert dominance_claim(0, 8).status == "open"
 
 

@@ -1,11 +1,9 @@
 """Recorded training: measured by hand, read back, judged, and caught where it is wrong."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction as F
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +16,7 @@ from bounds.shared.numbers import InputError
 from tabular import verify
 from tabular.audit.rows.adaptive_lengths import claims_of, training_claims
 from tabular.audit.rows.opponent_lengths import SMALLEST, evaluated_exactly, nj_rule_certificate
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.cases.check import check
 from tabular.cases.perturb import perturbed_case
 from tabular.games.catalogue import find
@@ -26,7 +24,7 @@ from tabular.records.figures import errors, lengths, under_the_bounds
 from tabular.records.intervals import over_seeds
 from tabular.records.theory import FOLDER, ROUNDING, Record, load, parse, row, table
 from tabular.records.theory_checks import broken
-from tabular.records.theory_row import USAGES, measured
+from tabular.records.theory_row import COMPARED, measured
 
 MANIFEST, RECORDS = load()
 IDS = [record.game for record in RECORDS]
@@ -42,73 +40,58 @@ def some_case(seed: int, name: str = "coordination", model: F = F(1, 20)) -> Cas
     )
 
 
-def in_floats(case: Case) -> Case:
-    def floats(arrays: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(None if a is None else a.astype(float) for a in arrays)
-
-    return replace(
-        case,
-        gamma=float(case.gamma),
-        initial=case.initial.astype(float),
-        transition=case.transition.astype(float),
-        reward=case.reward.astype(float),
-        model_transition=case.model_transition.astype(float),
-        policies=floats(case.policies),
-        data_policies=floats(case.data_policies),
-        opponent_models=floats(case.opponent_models),
-    )
-
-
 @given(st.integers(0, 10**6), st.integers(1, 4))
-def test_measured_is_what_check_says_of_each_usage(seed: int, k: int) -> None:
+def test_measured_is_what_check_says_of_each_branch(seed: int, k: int) -> None:
     case = some_case(seed)
-    found = measured(in_floats(case), k)
-    for usage in found.usages.values():
-        lengths: list[int | None] = list(usage.n)
+    found = measured(as_float(case), k)
+    for branch in found.branches.values():
+        lengths: list[int | None] = list(branch.n)
         lengths.insert(case.ego, None)
         exact = check(replace(case, branch_length=k, opponent_lengths=tuple(lengths)))
         assert exact.branched_discrepancy is not None
         # returns reach 10 and are solved for in floats
-        assert usage.discrepancy == pytest.approx(abs(float(exact.branched_discrepancy)), abs=1e-12)
+        assert branch.discrepancy == pytest.approx(
+            abs(float(exact.branched_discrepancy)), abs=1e-12
+        )
         by_name = {(v.bound.name, v.bound.about): v for v in exact.verdicts}
         bound = by_name["coupling-expected", "branched"]
-        assert usage.coupling == pytest.approx(float(bound.value), rel=1e-9)
+        assert branch.coupling == pytest.approx(float(bound.value), rel=1e-9)
         printed = by_name["theorem2-opponent-wise", "branched"]
-        assert usage.theorem2 * (1 - found.errors.gamma) == pytest.approx(float(printed.value))
-        assert usage.calls == sum(k - n for n in usage.n)
-    assert found.usages["all-real"].calls == 2 * k
-    assert found.usages["all-models"].calls == 0
-    assert found.usages["adaptive"].n == paper_rule(k, found.errors.opponent_model)
-    assert found.usages["planned"].calls <= found.usages["adaptive"].calls
+        assert branch.theorem2 * (1 - found.errors.gamma) == pytest.approx(float(printed.value))
+        assert branch.calls == sum(k - n for n in branch.n)
+    assert found.branches["all-real"].calls == 2 * k
+    assert found.branches["all-models"].calls == 0
+    assert found.branches["adaptive"].n == paper_rule(k, found.errors.opponent_model)
+    assert found.branches["planned"].calls <= found.branches["adaptive"].calls
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6))
 def test_the_planner_is_never_worse_by_its_own_bound(seed: int, k: int) -> None:
-    found = measured(in_floats(some_case(seed)), k)
-    rule, best = (evaluated(found.errors, found.usages[u].n) for u in ("adaptive", "planned"))
+    found = measured(as_float(some_case(seed)), k)
+    rule, best = (evaluated(found.errors, found.branches[u].n) for u in ("adaptive", "planned"))
     assert best.value <= rule.value * (1 + 1e-12)
 
 
 def small_record(rows: int = 4) -> Record:
     learner = {"training_return": 0.5, "estimate": 0.1, "calls": 6, "calls_all_real": 24}
     lines = [
-        row(seed, 50, 0, measured(in_floats(some_case(seed)), 3), learner) for seed in range(rows)
+        row(seed, 50, 0, measured(as_float(some_case(seed)), 3), learner) for seed in range(rows)
     ]
     return parse("coordination", table(lines), "here")
 
 
 def test_a_table_is_read_back() -> None:
     record = small_record()
-    case = in_floats(some_case(2))
+    case = as_float(some_case(2))
     found = measured(case, 3)
     back = record.errors(2)
     assert back.k == 3
     for name in ("gamma", "model_data", "model_current", "model_sup", "span", "r_max"):
         assert getattr(back, name) == pytest.approx(getattr(found.errors, name), rel=ROUNDING)
     assert back.opponent_model == pytest.approx(found.errors.opponent_model, rel=ROUNDING)
-    for usage in USAGES:
-        assert tuple(record.lengths(usage)[2]) == found.usages[usage].n
-        assert record.calls(usage)[2] == found.usages[usage].calls
+    for scheme in COMPARED:
+        assert tuple(record.lengths(scheme)[2]) == found.branches[scheme].n
+        assert record.calls(scheme)[2] == found.branches[scheme].calls
     assert not broken(record)
     assert record.seeds == (0, 1, 2, 3)
 
@@ -172,7 +155,7 @@ def test_the_rows_come_from_the_record() -> None:
 
 
 def test_the_rows_can_fail() -> None:
-    """Exchange two usages, or let the learner call more than it may: rows are open."""
+    """Exchange two schemes, or let the learner call more than it may: rows are open."""
     swapped = []
     for record in RECORDS:
         columns = dict(record.columns)

@@ -17,7 +17,7 @@ from scipy import stats
 from bounds.shared.claims import Claim, write_ledger
 from bounds.shared.numbers import InputError
 from tabular.audit.rows.sample_efficiency import AORDPG, AORPO, claims_of, sample_claims
-from tabular.records.comparison import GOAL, MOMENT, duel
+from tabular.records.comparison import GOAL, MOMENT, compare
 from tabular.records.greedy_returns import FILES, FOLDER, GreedyRun, recorded
 from tabular.records.intervals import difference
 from tabular.records.runs import read
@@ -295,18 +295,18 @@ def test_shorter_runs_decide_less_and_never_otherwise(
     def cut(each: GreedyRun, moments: int) -> GreedyRun:
         return bare(each.returns[:moments].tolist(), int(each.episodes[0]))
 
-    whole, part = duel(run, base), duel(cut(run, keep), cut(base, keep_base))
+    whole, part = compare(run, base), compare(cut(run, keep), cut(base, keep_base))
     assert whole is not None
     assert part is not None
-    if whole.first is not None and whole.base_first is not None:
-        assert whole.a_third == (3 * whole.first <= whole.base_first)
-        assert part.a_third in {None, whole.a_third}
+    if whole.first is not None and whole.baseline_first is not None:
+        assert whole.within_a_third == (3 * whole.first <= whole.baseline_first)
+        assert part.within_a_third in {None, whole.within_a_third}
         assert whole.sooner or not part.sooner
     assert not (whole.above and whole.below)
     # the baseline had no fewer episodes than the other in one of those compared, if it went on
-    assert whole.at[0] <= MOMENT
-    assert max(at for at, _ in whole.base_at) >= min(whole.at[0], base.until)
-    for first, each in ((whole.first, run), (whole.base_first, base)):
+    assert whole.mean[0] <= MOMENT
+    assert max(at for at, _ in whole.baseline_means) >= min(whole.mean[0], base.last_evaluation)
+    for first, each in ((whole.first, run), (whole.baseline_first, base)):
         means = dict(zip(each.episodes.tolist(), each.returns.mean(1), strict=True))
         reached = [episode for episode, mean in means.items() if mean >= GOAL]
         assert first == (min(reached) if reached else None)
@@ -379,7 +379,7 @@ def test_this_projects_records_read_as_deep_reads_them(name: str) -> None:
     episodes, values = read(FOLDER / name).over_agents("evaluation")
     assert np.array_equal(run.episodes, episodes)
     assert np.allclose(run.returns, values, rtol=1e-14, atol=0)  # sums of two in another order
-    assert run.until <= run.length
+    assert run.last_evaluation <= run.trained_episodes
 
 
 def test_the_rows_need_no_torch() -> None:

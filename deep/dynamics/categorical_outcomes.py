@@ -1,4 +1,4 @@
-"""Next states, for worlds in which every agent observes the same one-hot of a finite state.
+"""The categorical head of a dynamics model: the next state of a finite world, and rewards.
 
 The network gives logits of the next state, which is drawn, and the rewards' means, which are not:
 the loss is −log p(s') plus half the mean squared error of the standard rewards.
@@ -19,7 +19,7 @@ from deep.seeding import Streams
 
 
 @dataclass(frozen=True)
-class States:
+class CategoricalOutcomes:
     """Next states out of as many as each agent observes numbers, and mean rewards."""
 
     shape: Shape
@@ -54,7 +54,7 @@ class States:
         return (False,) + (True,) * self.shape.agents
 
     @property
-    def first_limits(self) -> tuple[float, ...]:
+    def initial_log_variance_bounds(self) -> tuple[float, ...]:
         """None."""
         return ()
 
@@ -63,19 +63,25 @@ class States:
         index = following[..., :1, :].argmax(-1).to(rewards.dtype)
         return torch.cat((index, rewards), -1)
 
-    def loss(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def loss(
+        self, outputs: Tensor, variance_bounds: Tensor, targets: Tensor, weights: Tensor
+    ) -> Tensor:
         """See the module."""
-        logs, rewards = self._split(said)
+        logs, rewards = self._split(outputs)
         index = targets[..., :1].long()
         surprise = -logs.log_softmax(-1).gather(-1, index).mean((-2, -1))
         square = 0.5 * (rewards - targets[..., 1:]).square()
         return surprise + average(square, weights[..., 1:])
 
-    def objective(self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def objective(
+        self, outputs: Tensor, variance_bounds: Tensor, targets: Tensor, weights: Tensor
+    ) -> Tensor:
         """The loss."""
-        return self.loss(said, limits, targets, weights) + limits.sum(-1)
+        return self.loss(outputs, variance_bounds, targets, weights) + variance_bounds.sum(-1)
 
-    def rescale(self, layer: tuple[Tensor, Tensor], limits: Tensor, change: Affine) -> None:
+    def rescale(
+        self, layer: tuple[Tensor, Tensor], variance_bounds: Tensor, change: Affine
+    ) -> None:
         """The rewards → factor · reward + shift."""
         weight, bias = layer
         factor, shift = change.factor[:, 1:], change.shift[:, 1:]
@@ -83,48 +89,60 @@ class States:
         bias[:, 0, self.states :].mul_(factor).add_(shift)
 
     def draw(
-        self, said: Tensor, limits: Tensor, seen: Tensor, scale: Standard, streams: Streams
+        self,
+        outputs: Tensor,
+        variance_bounds: Tensor,
+        seen: Tensor,
+        scale: Standard,
+        streams: Streams,
     ) -> tuple[Tensor, Tensor]:
         """A state by inversion, in float64."""
-        logits, rewards = self._split(said)
+        logits, rewards = self._split(outputs)
         below = logits.double().softmax(-1).cumsum(-1)
         uniform = streams.uniform(*below.shape[1:-1]).to(below.device).unsqueeze(-1)
         # rounding may leave the last sum below 1
         index = (uniform * below[..., -1:] >= below).sum(-1).clamp_(max=self.states - 1)
         return self._seen(index, seen), self._rewards(rewards, scale)
 
-    def centre(self, said: Tensor, seen: Tensor, scale: Standard) -> tuple[Tensor, Tensor]:
+    def mean_prediction(
+        self, outputs: Tensor, seen: Tensor, scale: Standard
+    ) -> tuple[Tensor, Tensor]:
         """The mixture's likeliest state, and the members' mean rewards."""
-        index = self.distribution(said).argmax(-1)
-        return self._seen(index, seen), self._rewards(self._split(said)[1].mean(2), scale)
+        index = self.distribution(outputs).argmax(-1)
+        return self._seen(index, seen), self._rewards(self._split(outputs)[1].mean(2), scale)
 
-    def distribution(self, said: Tensor) -> Tensor:
+    def distribution(self, outputs: Tensor) -> Tensor:
         """The mixture over members, p(s') = Σ_b p_b(s')/B, float64 [run, ego, row, state]."""
-        return self._split(said)[0].double().softmax(-1).mean(2)
+        return self._split(outputs)[0].double().softmax(-1).mean(2)
 
-    def errors(self, said: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def errors(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Of the rewards."""
-        square = (self._split(said)[1].mean(2) - targets[..., 1:]).square()
-        return average(square.expand(*said.shape[:2], -1, -1), weights[..., 1:])
+        square = (self._split(outputs)[1].mean(2) - targets[..., 1:]).square()
+        return average(square.expand(*outputs.shape[:2], -1, -1), weights[..., 1:])
 
-    def inside(
-        self, said: Tensor, limits: Tensor, targets: Tensor, weights: Tensor, share: float
+    def coverage(
+        self,
+        outputs: Tensor,
+        variance_bounds: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        share: float,
     ) -> Tensor:
         """Of the next states: the expectation over u of [F(s' − 1) + u p(s') is central].
 
         So spread over its jump the distribution function is uniform where the mixture is right, and
         nothing need be drawn.
         """
-        p = self.distribution(said)
+        p = self.distribution(outputs)
         index = targets[..., :1].long().expand(*p.shape[:3], 1)
         chance = p.gather(-1, index)
         above = p.cumsum(-1).gather(-1, index)
         low, high = (1 - share) / 2, (1 + share) / 2
         overlap = above.clamp(low, high) - (above - chance).clamp(low, high)
-        return (overlap / chance.clamp(min=1e-300)).mean((-2, -1)).to(said.dtype)
+        return (overlap / chance.clamp(min=1e-300)).mean((-2, -1)).to(outputs.dtype)
 
-    def _split(self, said: Tensor) -> tuple[Tensor, Tensor]:
-        logits, rewards = said.split([self.states, self.shape.agents], -1)
+    def _split(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        logits, rewards = outputs.split([self.states, self.shape.agents], -1)
         return logits, rewards
 
     def _seen(self, index: Tensor, like: Tensor) -> Tensor:
