@@ -5,11 +5,13 @@ The games that attain a bound are those of the theory.
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 
-from tabular.cases.case import Case, case_of
+from bounds.shared.numbers import Array
+from tabular.cases.case import Case, as_float, case_of
 from tabular.cases.perturb import perturbed_case
 from tabular.games.arrays import exact_array
 from tabular.games.game import StochasticGame, as_sparse
@@ -18,6 +20,7 @@ from tabular.games.random import garnet, garnet_arrays
 
 #: Unit roundoff of float64.
 U = 2.0**-53
+HALF = Fraction(1, 2)
 
 
 def latch(k: int) -> Case:
@@ -75,6 +78,69 @@ def clock(phases: int, k: int | None = None) -> Case:
     return case_of(game, 0, uniform(game), model_transition=model, branch_length=k)
 
 
+@cache
+def seeded(seed: int) -> Case:
+    """Two or three agents, unequal actions, every error large, k = 0..3, lengths of every kind."""
+    rng = np.random.default_rng(seed)
+    actions = ((2, 3), (2, 2, 2), (3, 2))[seed % 3]
+    ego, k = seed % len(actions), seed % 4
+    lengths = None
+    if seed % 2:
+        lengths = [None if j == ego else int(rng.integers(k + 1)) for j in range(len(actions))]
+    error = Fraction(1 + seed % 3, 4)
+    game, other = (garnet(actions, 3, 2, rng, exact=True, gamma=HALF) for _ in range(2))
+    case = perturbed_case(
+        game,
+        rng,
+        ego=ego,
+        policy_shift=1 - error,
+        opponent_error=error,
+        branch_length=k,
+        opponent_lengths=lengths,
+    )
+    # model errors that differ between states and actions, unlike those of perturbed_case
+    weight = exact_array(rng.integers(0, 5, size=(*game.transition.shape[:2], 1))) / 4
+    model = (1 - weight) * game.transition + weight * other.transition
+    return read_only(replace(case, model_transition=model))
+
+
+@cache
+def certain(seed: int) -> Case:
+    """Nothing is left to chance, rewards are ±1, every policy and the dynamics are mistaken."""
+    rng = np.random.default_rng(seed)
+
+    def picks(shape: tuple[int, ...], size: int) -> Array:
+        return exact_array(np.eye(size, dtype=int)[rng.integers(size, size=shape)])
+
+    def policies() -> tuple[Array, Array]:
+        return picks((4,), 2), picks((4,), 2)
+
+    reward = exact_array(rng.integers(0, 2, size=(2, 4, 4)) * 2 - 1)
+    game = StochasticGame((2, 2), picks((4, 4), 4), reward, picks((), 4), HALF)
+    current, data, models = policies(), policies(), policies()
+    case = case_of(
+        game,
+        0,
+        current,
+        data_policies=data,
+        model_transition=picks((4, 4), 4),
+        opponent_models=(None, models[1]),
+        branch_length=2,
+        opponent_lengths=(None, 1),
+    )
+    return read_only(case)
+
+
+def read_only(given: Case) -> Case:
+    """The same case; whoever tries to write to its arrays fails."""
+    tables = (given.initial, given.transition, given.model_transition, given.reward)
+    policies = (*given.policies, *given.data_policies, *given.opponent_models)
+    for array in (*tables, *policies):
+        if array is not None:
+            array.flags.writeable = False
+    return given
+
+
 def sampled_case(seed: int) -> Case:
     """One of four garnets with every error 1/2 and k = 3: one to three agents."""
     rng = np.random.default_rng(seed)
@@ -112,6 +178,12 @@ def random_batch(seed: int, count: int, lengths: tuple[int | None, ...] | None) 
         4,
         lengths,
     )
+
+
+@lru_cache(maxsize=64)
+def floats(given: Case) -> Case:
+    """The same case in float64, read-only and kept for a while."""
+    return read_only(as_float(given))
 
 
 def sparse_case(given: Case) -> Case:

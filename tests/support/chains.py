@@ -1,6 +1,6 @@
 """Markov chains with an error in each state, and that error over time by plain loops."""
 
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,9 +31,18 @@ def chains(draw: st.DrawFn, *, exact: bool = True, kind: str | None = None) -> C
     return found if exact else tuple(x.astype(float) for x in found)
 
 
-def over_time(initial: Array, matrix: Array, error: Array) -> Iterator[Any]:
-    """f_t = d₀Pᵗe for t = 0, 1, 2, …"""
-    d = list(initial)
-    while True:
-        yield sum(x * e for x, e in zip(d, error, strict=True))
-        d = [sum(d[s] * matrix[s][u] for s in range(len(d))) for u in range(len(d))]
+def over_time(chain: Chain, count: int) -> list[Any]:
+    """f_t = d₀Pᵗe for t = 0..count−1, kept for a while: mistakes are planted beside few chains."""
+    initial, matrix, error = chain
+    return list(_over_time(tuple(initial), tuple(map(tuple, matrix)), tuple(error), count))
+
+
+@lru_cache(maxsize=256)
+def _over_time(
+    d: tuple[Any, ...], matrix: tuple[tuple[Any, ...], ...], error: tuple[Any, ...], count: int
+) -> tuple[Any, ...]:
+    found = []
+    for _ in range(count):
+        found.append(sum(x * e for x, e in zip(d, error, strict=True)))
+        d = tuple(sum(d[s] * matrix[s][u] for s in range(len(d))) for u in range(len(d)))
+    return tuple(found)

@@ -1,7 +1,11 @@
-"""The oracle for cases: the definitions of returns and errors in loops over agents and time."""
+"""The oracle for cases: the definitions of returns and errors in loops over agents and time.
+
+What takes long is kept for a while: the same cases come again and again with planted mistakes.
+"""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import chain, combinations, product
 from typing import Any
 
@@ -58,8 +62,16 @@ def players(given: Case, step: int) -> list[Array]:
     return chosen
 
 
-def series(given: Case, policies: Sequence[Array], transition: Array, horizon: int) -> Any:
-    """Σ_{t<horizon} γᵗ E r_t."""
+@lru_cache(maxsize=64)
+def sums_of_returns(given: Case, horizon: int) -> tuple[Any, Any]:
+    """Σ_{t<horizon} γᵗ E r_t of the real world and of the learned one."""
+    return (
+        _series(given, given.policies, given.transition, horizon),
+        _series(given, learned(given), given.model_transition, horizon),
+    )
+
+
+def _series(given: Case, policies: Sequence[Array], transition: Array, horizon: int) -> Any:
     total, d = Fraction(0), list(given.initial)
     for t in range(horizon):
         total += given.gamma**t * earned(d, policies, given.reward)
@@ -67,7 +79,8 @@ def series(given: Case, policies: Sequence[Array], transition: Array, horizon: i
     return total
 
 
-def branched_series(given: Case, horizon: int) -> Any:
+@lru_cache(maxsize=64)
+def sum_of_branched_return(given: Case, horizon: int) -> Any:
     """Σ_{t<horizon} γᵗ E r_t of branched rollouts, every t from its own branch point."""
     k, total, branch_point = given.branch_length, Fraction(0), list(given.initial)
     assert k is not None
@@ -106,8 +119,30 @@ def joint_row(policies: Sequence[Array], s: int, size: int) -> list[Any]:
     return row
 
 
-def expected_over_time(given: Case, policies: Sequence[Array], count: int) -> list[Any]:
-    """E D_TV(T‖T̂) at t = 0..count−1 when ``policies`` play in T."""
+@lru_cache(maxsize=64)
+def largest_distances(given: Case) -> tuple[list[Any], list[Any], Any, Any]:
+    """ε_πʲ and ε_π̂ʲ of every agent (0 for the ego agent), of the joint policies, and ε_m^sup."""
+    states, joint = range(given.n_states), range(given.joint_actions)
+
+    def over_states(one: Array, other: Array) -> Any:
+        return max(largest_event(one[s], other[s]) for s in states)
+
+    both = (given.policies, given.data_policies)
+    return (
+        [over_states(*pair) for pair in zip(*both, strict=True)],
+        [over_states(*pair) for pair in zip(given.policies, learned(given), strict=True)],
+        max(largest_event(*(joint_row(p, s, len(joint)) for p in both)) for s in states),
+        max(
+            largest_event(given.transition[s, a], given.model_transition[s, a])
+            for s, a in product(states, joint)
+        ),
+    )
+
+
+@lru_cache(maxsize=64)
+def expected_over_time(given: Case, data: bool, count: int) -> list[Any]:
+    """E D_TV(T‖T̂) at t = 0..count−1 when π (or π_D, with ``data``) plays in T."""
+    policies = given.data_policies if data else given.policies
     found, d = [], list(given.initial)
     for _ in range(count):
         found.append(

@@ -5,12 +5,10 @@ library's formula, on the same examples, runs here on the mutant and has to fail
 passes on the unspoilt copy, so that it is the mistake that is found.
 """
 
-import ast
-import inspect
-from collections.abc import Callable, Iterator
-from copy import deepcopy
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from math import inf, prod
 from typing import Any
 
@@ -34,9 +32,11 @@ from tests.support.coupling_recursion import (
     check_decay_from_data,
     check_recursion,
     check_sup_formula,
+    limits,
     value_of,
 )
-from tests.support.profiles import DISCOUNTS, ERRORS, profiles
+from tests.support.mutants import assert_all_found, mutants
+from tests.support.profiles import DISCOUNTS, ERRORS, UNIT, profiles
 from tests.support.published_bounds import (
     KNOWN,
     PAPERS,
@@ -84,59 +84,6 @@ def found(check: Check, examples: st.SearchStrategy[Any]) -> bool:
 
 # One mistake at a time, everywhere in every formula
 
-
-class Mistake(ast.NodeTransformer):
-    """Applies mistake number ``number``: an operand dropped, an operation or a number changed."""
-
-    def __init__(self, number: int) -> None:
-        self.left = number
-
-    def generic_visit(self, node: ast.AST) -> Any:
-        for changed in mistakes(node):
-            if self.left == 0:
-                self.left = -1
-                return ast.copy_location(changed, node)
-            self.left -= 1
-        return super().generic_visit(node) if self.left >= 0 else node
-
-
-OTHER = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Div,
-    ast.Div: ast.Mult,
-    ast.Pow: ast.Mult,
-}
-
-
-def mistakes(node: ast.AST) -> Iterator[ast.expr]:
-    if isinstance(node, ast.BinOp):
-        yield node.left
-        yield node.right
-        yield ast.BinOp(node.left, OTHER[type(node.op)](), node.right)
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
-        yield ast.Constant(node.value + 1)
-
-
-def mutants(formula: Callable[..., Any]) -> list[tuple[str, Callable[..., Any]]]:
-    """(source, function) of ``formula`` with each possible mistake."""
-    original = ast.parse(inspect.getsource(formula))
-    original.body[0].body = original.body[0].body[1:]  # type: ignore[attr-defined]  # docstring
-    seen, made = {ast.unparse(original)}, []
-    for number in range(1000):
-        spoilt = ast.fix_missing_locations(Mistake(number).visit(deepcopy(original)))
-        source = ast.unparse(spoilt)
-        if source in seen:
-            if number > 0 and source == ast.unparse(original):
-                return made
-            continue
-        seen.add(source)
-        scope = dict(vars(inspect.getmodule(formula)))
-        exec(compile(spoilt, formula.__name__, "exec"), scope)
-        made.append((source, scope[formula.__name__]))
-    raise AssertionError("more mistakes than expected")
-
-
 #: The formulas that are written a second time, each once.
 FORMULAS = {b.formula: b for b in KNOWN if b.symbols}
 
@@ -144,15 +91,85 @@ FORMULAS = {b.formula: b for b in KNOWN if b.symbols}
 @pytest.mark.parametrize("bound", FORMULAS.values(), ids=[f.__name__ for f in FORMULAS])
 def test_every_mistake_in_a_formula_is_found(bound: Bound) -> None:
     check = check_paper if bound.name in PAPERS else check_sup_formula
-    spoilt = mutants(bound.formula)
-    assert len(spoilt) >= 12
-    passes(lambda p: check(bound, p), profiles())
-    survivors = [
-        source
-        for source, formula in spoilt
-        if not found(lambda p, f=formula: check(replace(bound, formula=f), p), profiles())
-    ]
-    assert survivors == []
+    assert len(mutants(bound.formula)) >= 12
+    assert_all_found(lambda: passes(lambda p: check(bound, p), profiles()), [bound.formula], {})
+
+
+# And everywhere in the sums of the coupling bounds
+
+
+@cache
+def some_profiles() -> tuple[ErrorProfile, ...]:
+    """Always the same, mostly mild errors; and opponents whose errors exceed 1."""
+    drawn: list[ErrorProfile] = []
+    passes(drawn.append, SMALL)
+    whole = drawn[0].with_(k=Fraction(2), opponent_lengths=None)
+    return (whole, *drawn[:40], *CLASHES)
+
+
+@cache
+def proved_limits() -> tuple[tuple[str, str, ErrorProfile, Any, Any], ...]:
+    """(form, return, profile, and between what the literal sum lies)."""
+    return tuple(
+        (name, about, p, *limits(name, about, p, terms=30))
+        for p in some_profiles()
+        for name, about in FORMS
+        if name == "coupling-data" or p.model_sup is not None  # clashes have only its error
+    )
+
+
+LENGTHS = ((4, 2), (4, 4), (6, 6))
+#: Three rollouts side by side: k and the first of two opponents' lengths.
+SIDE_BY_SIDE = ErrorProfile(
+    0.5,
+    (0.1, 0.2, 0.3),
+    (0.1, 0.2),
+    model_current=0.02,
+    model_sup=0.02,
+    k=np.array([k for k, _ in LENGTHS]),
+    opponent_lengths=(np.array([n for _, n in LENGTHS]), 3),
+)
+
+
+def of_coupling() -> None:
+    for name, about, p, low, high in proved_limits():
+        value = value_of(name, about)
+        assert low <= value(p) <= high
+        floats = p.with_(gamma=float(p.gamma))
+        # as in test_coupling: 40 UNIT/(1−γ) of the trivial bound
+        close = 40 * UNIT / (1 - floats.gamma) * float(p.span) / (1 - floats.gamma)
+        assert float(low) - close <= value(floats) <= float(high) + close
+    for name in ("coupling-sup", "coupling-expected"):
+        value = value_of(name, "branched")
+        for found, (k, n) in zip(value(SIDE_BY_SIDE), LENGTHS, strict=True):
+            # γ = 1/2: 80 UNIT of the trivial bound 4, on both sides
+            one = value(SIDE_BY_SIDE.with_(k=k, opponent_lengths=(n, 3)))
+            assert abs(found - one) <= 2 * 80 * UNIT * 4
+
+
+#: Why a mutant changes nothing that the sums could show ↦ such mutants.
+HARMLESS = {
+    "of use where lengths differ from entry to entry, and there only": (
+        "sup condition 2", "expected condition 2",
+    ),
+    "0 remains 0": ("sup operand 3",),
+    "γ is a Fraction or a float already": ("data call 0", "_bound call 0"),
+    "nothing of these sums is rounded to less than 0": (
+        "data call 14", "_bound call 7", "_bound call 32",
+    ),
+    "the same number": (
+        "_bound statement 4", "_bound condition 2", "_bound condition 3", "_bound call 10",
+        "_bound call 11",
+    ),
+    "stretches are put together, or have no steps": (
+        "_segments condition 1", "_segments condition 2", "_segments comparison 0",
+    ),
+}  # fmt: skip
+
+
+def test_every_mistake_in_a_coupling_bound_is_found() -> None:
+    forms = (coupling.sup, coupling.expected, coupling.data)
+    assert_all_found(of_coupling, (*forms, coupling._bound, coupling._segments), HARMLESS)
 
 
 # Mistakes of meaning

@@ -162,12 +162,15 @@ TRUE = losses.soft_target
 MUTANTS = {
     "greedy next action": _greedy_next_action,
     "entropy outside of gamma": _soft_target(
-        lambda r, d, q, h, a, g: TRUE(r, d, q, 0 * h, a, g) + a.unsqueeze(-1) * h
+        lambda next_entropy, alpha, **rest: (
+            TRUE(next_entropy=0 * next_entropy, alpha=alpha, **rest)
+            + alpha.unsqueeze(-1) * next_entropy
+        )
     ),
     "largest twin": _soft_target(
-        lambda r, d, q, h, a, g: TRUE(r, d, q.amax(2, keepdim=True), h, a, g)
+        lambda next_q, **rest: TRUE(next_q=next_q.amax(2, keepdim=True), **rest)
     ),
-    "no end": _soft_target(lambda r, d, q, h, a, g: TRUE(r, 0 * d, q, h, a, g)),
+    "no end": _soft_target(lambda terminated, **rest: TRUE(terminated=0 * terminated, **rest)),
 }
 
 
@@ -502,7 +505,7 @@ POLICY_LOSS = losses.expected_policy_loss
 @pytest.mark.parametrize(
     ("name", "mutant"),
     [
-        ("soft_target", lambda r, d, q, h, a, g: TRUE(r, d, q, 0 * h, a, g)),
+        ("soft_target", lambda next_entropy, **rest: TRUE(next_entropy=0 * next_entropy, **rest)),
         ("expected_policy_loss", lambda p, logs, q, a: POLICY_LOSS(p, -logs, q, a)),
     ],
 )

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 
@@ -20,33 +19,31 @@ from bounds.shared.files import write_json
 from tabular import verify
 from tabular.cases import check as check_module
 from tabular.cases.case import Case, as_float, case_at
-from tabular.cases.check import Check, Verdict, as_json, check
+from tabular.cases.check import as_json, check
 from tabular.cases.files import case_json
 from tabular.cases.strategies import cases
 from tabular.cases.time_suprema import FLOAT_GAP
 from tabular.commands.main import main
 from tabular.games.arrays import exact_array
-from tests.support.case_laws import assert_valid_bounds_hold
+from tests.support.case_laws import (
+    LOOKED,
+    NO_MODELS,
+    assert_bounds_apply_where_their_hypotheses_do,
+    assert_rounding_refutes_nothing,
+    assert_valid_bounds_hold,
+    assert_verdicts_are_comparisons,
+    verdicts,
+)
 from tests.support.cases import clock, largest_reward, latch, leak, random_batch, rounding
 from tests.support.published_bounds import KNOWN
 
 #: Unit roundoff of float64.
 U = 2.0**-53
-#: Times looked at where more would only take time.
-LOOKED = 30
 RATIONAL = re.compile(r"-?(0|[1-9][0-9]*)(/[1-9][0-9]*)?")
 
 MODEL_BOUNDS = ["theorem1-printed", "theorem1-normalised"]
 BRANCHED_BOUNDS = ["theorem2-printed", "theorem2-normalised"]
 COUPLING = {"coupling-sup", "coupling-expected", "coupling-data"}
-NO_MODELS = {
-    "centralised1-normalised",
-    "centralised2-normalised",
-    "mbpo-4.1",
-    "mbpo-4.2",
-    "mbpo-4.3",
-    "simulation-lemma",
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,10 +53,6 @@ def long_numbers() -> Iterator[None]:
     sys.set_int_max_str_digits(0)
     yield
     sys.set_int_max_str_digits(limit)
-
-
-def verdicts(found: Check) -> dict[tuple[str, str], Verdict]:
-    return {(v.bound.name, v.bound.about): v for v in found.verdicts}
 
 
 def without_errors(given: Case) -> Case:
@@ -87,13 +80,7 @@ def test_valid_bounds_hold_in_floats(given: Case) -> None:
 @pytest.mark.parametrize("off", [0, 9e-10, -9e-10])
 @pytest.mark.parametrize("rewards", [(1.0, 1.0), (100.0, 99.0), (1e6, 1e6 - 1e-3)])
 def test_rounding_refutes_no_valid_bound(off: float, rewards: tuple[float, float]) -> None:
-    """Distributions may sum to 1 ± 10⁻⁹, and then returns differ by more than the span knows."""
-    base = as_float(leak(branch_length=3))
-    model = base.transition.copy()
-    model[0, 0, 0] += off
-    given = replace(base, model_transition=model, reward=np.array(rewards)[:, None])
-    for verdict in check(given).verdicts:
-        assert not (verdict.bound.valid and verdict.refuted), verdict.bound.name
+    assert_rounding_refutes_nothing(off, rewards)
 
 
 @given(cases())
@@ -112,21 +99,7 @@ def test_no_error_means_no_discrepancy_and_every_bound_holds(given: Case) -> Non
 
 @given(cases())
 def test_verdicts_are_comparisons(given: Case) -> None:
-    found = check(given, max_horizon=LOOKED)
-    largest = found.errors.span / (1 - given.gamma)
-    gaps = {"model": abs(found.real - found.model)}
-    if found.branched is not None:
-        gaps["branched"] = abs(found.real - found.branched)
-    for verdict in found.verdicts:
-        scale = {"unnormalised": 1, "normalised": 1 - given.gamma}[verdict.bound.convention]
-        assert verdict.discrepancy == scale * gaps[verdict.bound.about]
-        assert verdict.holds == (verdict.discrepancy <= verdict.value)
-        assert verdict.vacuous == (verdict.value >= scale * largest)
-        assert not (verdict.holds and verdict.refuted)
-        if verdict.value == 0:
-            assert verdict.tightness is None
-        else:
-            assert verdict.tightness * verdict.value == verdict.discrepancy
+    assert_verdicts_are_comparisons(given)
 
 
 @given(cases())
@@ -152,27 +125,9 @@ def test_normalised_and_printed_theorems_have_one_right_hand_side(given: Case) -
 
 @given(cases())
 def test_bounds_apply_where_their_hypotheses_do(given: Case) -> None:
-    found = check(given, max_horizon=LOOKED)
-    judged = set(verdicts(found))
-    left_out = {(bound.name, bound.about): why for bound, why in found.not_applicable}
-    assert judged | set(left_out) == {(b.name, b.about) for b in BOUNDS}
-    assert not judged & set(left_out)
-    exact_opponents = not any(found.errors.opponent_model[j] > 0 for j in given.opponents)
-    for name, about in judged | set(left_out):
-        needs = {
-            "the case has no branch_length": about == "branched" and given.branch_length is None,
-            "the case has no opponent_lengths": (
-                name == "theorem2-opponent-wise" and given.opponent_lengths is None
-            ),
-            "it has no opponent models, and the case's opponent models are not exact": (
-                name in NO_MODELS and not exact_opponents
-            ),
-        }
-        missing = [why for why, true in needs.items() if true]
-        assert ((name, about) in left_out) == bool(missing)
-        assert not missing or left_out[name, about] == missing[0]
-    applicable = {name for name, about in judged if about == "model"}
-    assert set(MODEL_BOUNDS) | COUPLING <= applicable
+    assert_bounds_apply_where_their_hypotheses_do(given)
+    judged = verdicts(check(given, max_horizon=LOOKED))
+    assert set(MODEL_BOUNDS) | COUPLING <= {name for name, about in judged if about == "model"}
 
 
 # Games that attain a bound

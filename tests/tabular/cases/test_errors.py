@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -13,12 +12,21 @@ from scipy import sparse
 from bounds.formula.error_profile import ErrorProfile
 from bounds.shared.numbers import Array
 from tabular.cases import errors, time_suprema
-from tabular.cases.case import Case, as_float
+from tabular.cases.case import Case
 from tabular.cases.errors import total_variation
 from tabular.cases.strategies import cases, distributions, profiles
 from tabular.games.arrays import exact_array, is_exact_array
-from tests.support.case_laws import assert_errors_are_their_definitions, assert_maximum_over_time
-from tests.support.cases import clock, sparse_case
+from tests.support.case_laws import (
+    assert_errors_are_their_definitions,
+    assert_errors_of_a_batch_agree,
+    assert_float_errors_agree,
+    assert_float_maximum_over_time,
+    assert_maxima_of_a_batch,
+    assert_maximum_over_time,
+    assert_sparse_errors_agree,
+    assert_the_majorant_proves_the_upper_value,
+)
+from tests.support.cases import clock, random_batch
 from tests.support.chains import Chain, chains, over_time
 from tests.support.loops import expected_over_time, largest_event
 
@@ -86,39 +94,17 @@ def test_drawn_profiles_are_consistent(drawn: ErrorProfile) -> None:
 
 @given(cases())
 def test_float_errors_agree_with_exact_ones(given: Case) -> None:
-    exact = errors.measure(given, max_horizon=8)
-    floats = errors.measure(as_float(given), max_horizon=8)
-    # one rounding a number that is read, one a subtraction, one an addition
-    rows = (max(given.n_states, given.joint_actions) + given.n + 4) * U
-    for one, other in zip(exact.policy_shift, floats.policy_shift, strict=True):
-        assert abs(float(one) - other) <= rows
-    for one, other in zip(exact.opponent_model, floats.opponent_model, strict=True):
-        assert (one is None) == (other is None)
-        assert one is None or abs(float(one) - other) <= rows
-    assert abs(float(exact.model_sup) - floats.model_sup) <= rows
-    assert abs(float(exact.joint_policy_shift) - floats.joint_policy_shift) <= rows
-    # each step of the chain rounds once more; a float maximum may stop FLOAT_GAP below the top
-    time = 10 * (given.n_states + given.joint_actions + given.n) * U + time_suprema.FLOAT_GAP
-    for one, other in ((exact.data, floats.data), (exact.current, floats.current)):
-        assert other.value <= float(one.upper) + time
-        if one.steps <= other.steps or other.horizon is None:
-            assert float(one.value) <= other.value + time
+    assert_float_errors_agree(given)
 
 
 @given(cases(exact=False))
 def test_sparse_errors_agree_with_dense_ones(given: Case) -> None:
-    dense, thin = (errors.measure(c, max_horizon=8) for c in (given, sparse_case(given)))
-    rows = 2 * (given.n_states + 4) * U
-    assert abs(dense.model_sup - thin.model_sup) <= rows
-    assert (dense.policy_shift, dense.opponent_model) == (thin.policy_shift, thin.opponent_model)
-    assert (dense.r_max, dense.span) == (thin.r_max, thin.span)
-    # as in the test above
-    time = 20 * (given.n_states + given.joint_actions + given.n) * U + time_suprema.FLOAT_GAP
-    for one, other in ((dense.data, thin.data), (dense.current, thin.current)):
-        assert other.value <= one.upper + time
-        assert one.value <= other.upper + time
-        if one.horizon is None and other.horizon is None:
-            assert abs(one.value - other.value) <= time
+    assert_sparse_errors_agree(given)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_errors_of_a_batch_are_those_of_its_cases(seed: int) -> None:
+    assert_errors_of_a_batch_agree(random_batch(seed, 5, None))
 
 
 # Maxima over time
@@ -131,21 +117,7 @@ def test_the_maximum_and_its_upper_value(drawn: Chain, limit: int) -> None:
 
 @given(chains(), st.integers(0, 12))
 def test_the_majorant_proves_the_upper_value(drawn: Chain, limit: int) -> None:
-    initial, matrix, error = drawn
-    found = time_suprema.expected_error(*drawn, max_horizon=limit)
-    h = found.majorant
-    if h is None:  # then the distribution at the last step was there before
-        seen = [list(initial)]
-        for _ in range(found.steps):
-            seen.append(list(np.dot(seen[-1], matrix)))
-        assert seen[-1] in seen[:-1]
-        return
-    ahead = error
-    for _ in range(found.steps):
-        ahead = np.dot(matrix, ahead)
-    assert (h >= ahead).all()
-    assert (np.dot(matrix, h) <= h).all()
-    assert found.upper == max(found.value, np.dot(initial, h))
+    assert_the_majorant_proves_the_upper_value(drawn, limit)
 
 
 @given(chains(kind="permutation"))
@@ -153,7 +125,7 @@ def test_periodic_chains_are_always_settled(drawn: Chain) -> None:
     """A permutation of at most four states repeats after at most 4 steps."""
     found = time_suprema.expected_error(*drawn, max_horizon=4)
     assert found.horizon is None
-    assert found.value == max(islice(over_time(*drawn), 12))
+    assert found.value == max(over_time(drawn, 12))
 
 
 def test_a_supremum_that_is_never_reached() -> None:
@@ -207,41 +179,13 @@ def test_long_numbers_end_the_exact_search() -> None:
 
 @given(chains(), st.booleans(), st.integers(0, 12))
 def test_float_and_sparse_maxima(drawn: Chain, thin: bool, limit: int) -> None:
-    initial, matrix, error = (x.astype(float) for x in drawn)
-    used = sparse.csr_array(matrix) if thin else matrix
-    found = time_suprema.expected_error(initial, used, error, max_horizon=limit)
-    values = list(islice(over_time(*drawn), found.steps + 41))
-    # entries are multiples of 1/4 and 1/3, so transient states are left within s steps with
-    # probability at least 4^−s, and the solve for the majorant has ‖(I − Q)⁻¹‖ ≤ s 4^s ≤ 1024;
-    # 16 roundings a step and state are more than there are
-    slack = 16 * 4 * 1024 * (found.steps + 2) * U
-    assert abs(found.value - float(max(values[: found.steps + 1]))) <= slack
-    assert found.upper >= float(max(values)) - slack
-    settled = found.upper - found.value <= time_suprema.FLOAT_GAP
-    assert (found.horizon is None) == settled
-    assert found.horizon in (None, found.steps)
+    assert_float_maximum_over_time(drawn, thin, limit)
 
 
 @given(st.lists(chains(exact=False), min_size=1, max_size=5), st.integers(0, 12))
 def test_a_batch_of_chains_is_a_loop(drawn: list[Chain], limit: int) -> None:
     n = min(len(initial) for initial, _, _ in drawn)
-    same = [x for x in drawn if len(x[0]) == n]
-    initial, matrix, error = (np.stack([x[i] for x in same]) for i in range(3))
-    found = time_suprema.expected_error(initial, matrix, error, max_horizon=limit)
-    for i, one in enumerate(same):
-        values = list(islice(over_time(*one), limit + 41))
-        settled = found.horizon[i] == -1
-        # a chain counts as settled once it moves by no more than FLOAT_GAP a step; within 12 steps
-        # that happens where it stands still or its moves shrink tenfold a step, so a ninth of
-        # FLOAT_GAP is to come; and sums of a few numbers round a few times a step
-        slack = 2 * time_suprema.FLOAT_GAP + 16 * (limit + 2) * n * U
-        assert found.value[i] <= max(values[: limit + 1]) + slack
-        assert found.upper[i] >= max(values) - slack
-        if settled:
-            assert abs(found.value[i] - max(values)) <= slack
-        else:
-            assert found.horizon[i] == limit
-            assert abs(found.value[i] - max(values[: limit + 1])) <= slack
+    assert_maxima_of_a_batch([x for x in drawn if len(x[0]) == n], limit)
 
 
 def test_a_batch_does_not_take_a_slow_leak_for_rest() -> None:
@@ -320,9 +264,7 @@ def test_the_clock_has_expected_error_1_in_n_at_every_time(phases: int) -> None:
     for error in (found.data, found.current):
         assert (error.value, error.upper, error.horizon) == (Fraction(1, phases),) * 2 + (None,)
     assert found.model_sup == 1
-    assert set(expected_over_time(clock(phases), clock(phases).policies, 20)) == {
-        Fraction(1, phases)
-    }
+    assert set(expected_over_time(clock(phases), False, 20)) == {Fraction(1, phases)}
 
 
 def test_the_data_error_is_not_measured_twice_where_the_policies_are_the_same() -> None:

@@ -13,10 +13,9 @@ from scipy import sparse
 
 from bounds.shared.numbers import Array, InputError
 from tabular.cases import returns
-from tabular.cases.case import Case, as_float, case_at, case_of
+from tabular.cases.case import Case, case_of
 from tabular.cases.perturb import perturbed_case
 from tabular.cases.strategies import cases, games
-from tabular.games import arrays
 from tabular.games.arrays import exact_array
 from tabular.games.chains import induced_reward, induced_transition
 from tabular.games.game import StochasticGame, as_sparse, joint_action, split_action
@@ -24,15 +23,15 @@ from tabular.games.policy import joint_policy, uniform
 from tabular.games.random import garnet
 from tests.support.case_laws import (
     assert_branched_return_is_its_definition,
+    assert_float_returns_agree,
     assert_returns_are_sums,
+    assert_returns_of_a_batch_agree,
     assert_simulation_finds_each_return,
+    assert_sparse_returns_agree,
 )
 from tests.support.cases import (
-    largest_reward,
     random_batch,
-    rounding,
     sampled_case,
-    sparse_case,
 )
 from tests.support.loops import earned, learned, moved, players, plays
 
@@ -237,39 +236,17 @@ def test_the_induced_chain(given: Case) -> None:
 
 @given(cases(branched=True))
 def test_floats_agree_with_fractions(given: Case) -> None:
-    floats = as_float(given)
-    assert not floats.is_exact
-    allowed = rounding(given, given.branch_length) * largest_reward(given)
-    for returned in (returns.real_return, returns.model_return, returns.branched_return):
-        assert abs(returned(floats) - float(returned(given))) <= allowed
+    assert_float_returns_agree(given)
 
 
 @given(cases(exact=False, branched=True))
 def test_sparse_equals_dense(given: Case) -> None:
-    thin = sparse_case(given)
-    # both are within `rounding` of the truth, and the iterative solver stops at a residual of
-    # SOLVE_TOLERANCE, which bounds its error by SOLVE_TOLERANCE / (1 − γ) in the same norm
-    allowed = 2 * rounding(given, given.branch_length) + arrays.SOLVE_TOLERANCE / (1 - given.gamma)
-    for returned in (returns.real_return, returns.model_return, returns.branched_return):
-        assert abs(returned(thin) - returned(given)) <= allowed * largest_reward(given)
-    difference = np.abs(returns.occupancy(thin) - returns.occupancy(given)).sum()
-    assert difference <= allowed
+    assert_sparse_returns_agree(given)
 
 
 @pytest.mark.parametrize("lengths", [None, (None, 0), (None, 2), (None, 4)])
 def test_a_batch_is_a_loop(lengths: tuple[int | None, ...] | None) -> None:
-    batch = random_batch(7, 5, lengths)
-    for returned in (returns.real_return, returns.model_return, returns.branched_return):
-        values = returned(batch)
-        assert values.shape == (5,)
-        for i, value in enumerate(values):
-            one = case_at(batch, i)
-            # the same operations in another order: twice the distance to the truth
-            assert abs(value - returned(one)) <= 2 * rounding(one, 4) * largest_reward(one)
-    occupied = returns.occupancy(batch)
-    for i in range(5):
-        one = case_at(batch, i)
-        assert np.abs(occupied[i] - returns.occupancy(one)).sum() <= 2 * rounding(one)
+    assert_returns_of_a_batch_agree(random_batch(7, 5, lengths))
 
 
 @given(cases(exact=False))

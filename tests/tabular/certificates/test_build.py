@@ -36,7 +36,9 @@ from tabular.certificates.build import opponent_term, rationalised, refutation, 
 from tabular.certificates.write import certify
 from tabular.games.arrays import exact_array
 from tabular.search.evolution import Shape, evolve, simplest_refutation
-from tests.support.case_laws import assert_the_checker_agrees
+from tests.support.case_laws import (
+    assert_the_checker_agrees,
+)
 from tests.support.cases import latch, leak
 
 ROOT = Path(__file__).parents[3]
