@@ -53,7 +53,8 @@ def whole(where, x, low, high=None):
 
 
 def rational(x):  # a whole number, or a string that is a fraction in its lowest terms
-    demand(type(x) in (int, str), f"{x!r} is not an exact number")
+    fine = type(x) in (int, str) and {*str(x)} <= {*"-/0123456789"}
+    demand(fine, f"{x!r} is not an exact number")
     value = Fraction(x)
     demand(str(value) == str(x), f"{x!r} is not written as {value}")
     return value
@@ -296,6 +297,8 @@ def check_term(certificate):
 
 def verify(certificate):
     """Both sides of a certificate; ``Rejected`` where it claims something false."""
+    if certificate["format"] != FORMAT:
+        raise ValueError(f"format: not {FORMAT}")
     kind = certificate["kind"]
     demand(kind in ("refutation", "equality", "opponent-term"), f"kind: {kind!r} is unknown")
     keys(certificate, TERM if kind == "opponent-term" else GAME, {"note"})
@@ -315,11 +318,11 @@ def once(pairs):  # of a key that stands twice nobody knows which is meant
 
 
 def read(path):
-    """The certificate in a file; ``ValueError`` where it has another format."""
+    """What stands in a file; ``ValueError`` where it is no object."""
     with open(path, encoding="utf-8") as file:
         certificate = json.load(file, object_pairs_hook=once)
-    if type(certificate) is not dict or certificate.get("format") != FORMAT:
-        raise ValueError(f"format: not {FORMAT}")
+    if type(certificate) is not dict:
+        raise ValueError("not an object")
     return certificate
 
 

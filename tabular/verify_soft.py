@@ -46,7 +46,8 @@ def keys(thing: Any, needed: set[str], more: tuple[str, ...] = ()) -> None:
 
 def rational(x: Any) -> Fraction:
     """A whole number, or a string that is a fraction in its lowest terms."""
-    demand(type(x) in (int, str), f"{x!r} is not an exact number")
+    fine = type(x) in (int, str) and {*str(x)} <= {*"-/0123456789"}
+    demand(fine, f"{x!r} is not an exact number")
     value = Fraction(x)
     demand(str(value) == str(x), f"{x!r} is not written as {value}")
     return value
@@ -267,6 +268,8 @@ def statement(certificate: dict[str, Any]) -> str:
 
 def verify(certificate: dict[str, Any]) -> tuple[Fraction, Fraction]:
     """Both sides of a certificate, the left one larger; ``Rejected`` where it claims falsely."""
+    if certificate["format"] != FORMAT:
+        raise ValueError(f"format: not {FORMAT}")
     kind = certificate["kind"]
     demand(type(kind) is str and kind in CHECKS, f"kind: {kind!r} is unknown")
     left, right = CHECKS[kind](certificate)
@@ -284,11 +287,11 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read(path: str) -> dict[str, Any]:
-    """The certificate in a file; ``ValueError`` where it has another format."""
+    """What stands in a file; ``ValueError`` where it is no object."""
     with open(path, encoding="utf-8") as file:  # noqa: PTH123
         certificate = json.load(file, object_pairs_hook=once)
-    if type(certificate) is not dict or certificate.get("format") != FORMAT:
-        raise ValueError(f"format: not {FORMAT}")
+    if type(certificate) is not dict:
+        raise ValueError("not an object")
     return certificate
 
 

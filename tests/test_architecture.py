@@ -119,7 +119,7 @@ def test_the_checkers_stand_alone(name: str, beyond: set[str]) -> None:
 
 
 def test_the_checker_is_short() -> None:
-    assert len(VERIFIER.read_text(encoding="utf-8").splitlines()) <= 200
+    assert len(VERIFIER.read_text(encoding="utf-8").splitlines()) <= 350
 
 
 @pytest.mark.parametrize(

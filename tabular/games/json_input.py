@@ -18,7 +18,15 @@ from typing import Any
 import numpy as np
 
 from bounds.shared.files import read_text
-from bounds.shared.numbers import MAX_NUMBER_LENGTH, Array, InputError, parse_number, shown, whole
+from bounds.shared.numbers import (
+    MAX_NUMBER_LENGTH,
+    Array,
+    InputError,
+    parse_number,
+    parse_rational,
+    shown,
+    whole,
+)
 from tabular.games.game import check_actions
 
 
@@ -45,7 +53,7 @@ def length_checked(convert: Callable[[str], int | float]) -> Callable[[str], Any
 def read_whole(where: str, x: Any, low: int = 0, high: int | None = None) -> int:
     """``x`` as a whole number in low..high."""
     x = _plain(where, x)
-    return int(whole(where, parse_number(x, where) if isinstance(x, str) else x, low, high))
+    return int(whole(where, _exact(x, where) if isinstance(x, str) else x, low, high))
 
 
 def read_text_at(value: dict[str, Any], key: str) -> str:
@@ -67,6 +75,11 @@ def read_sizes(value: dict[str, Any]) -> tuple[tuple[int, ...], int]:
     return sizes, states
 
 
+def _exact(text: str, where: str) -> Fraction:
+    """A fraction or a decimal, exactly; blanks are no part of a number in a file."""
+    return parse_number(text, where) if text == text.strip() else parse_rational(text, where)
+
+
 class Numbers:
     """Reads nested lists into object arrays and remembers whether every number was exact."""
 
@@ -77,7 +90,7 @@ class Numbers:
         """``x`` as a Fraction or a finite float."""
         x = _plain(where, x)
         if isinstance(x, str):
-            return parse_number(x, where)
+            return _exact(x, where)
         if isinstance(x, int):
             return Fraction(x)
         if not math.isfinite(x):

@@ -378,4 +378,4 @@ def _sides(case: Case, bound: Bound, first_t: int) -> tuple[str, Any, Any]:
 def assert_the_checker_agrees(case: Case, bound: Bound, first_t: int) -> None:
     """``tabular.verify`` finds the sides of a certificate that the library says."""
     written, left, right = _sides(case, bound, first_t)
-    assert verify.check_game(json.loads(written)) == (left, right), bound.name
+    assert verify.check_game(json.loads(written))[::2] == (left, right), bound.name

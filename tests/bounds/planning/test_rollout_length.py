@@ -215,6 +215,7 @@ def test_recorded_json_and_csv(tmp_path: Path) -> None:
         ("errors.json", "[]", "empty list"),
         ("errors.json", "3", "no object"),
         ("errors.json", "{}", "gamma: missing"),
+        ("errors.json", '{"gamma": 0.9}', "policy_shift: missing"),
         ("errors.json", '{"gamma": 2, "policy_shift": [0]}', "gamma"),
         ("errors.json", '{"gamma": 0.5, "policy_shift": 0}', "policy_shift"),
         ("errors.json", '{"gamma": 0.5, "policy_shift": [true]}', r"policy_shift\[0\]"),

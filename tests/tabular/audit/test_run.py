@@ -136,6 +136,15 @@ def test_the_report_is_one_file(run: Path) -> None:
     assert len(list((run / "plots").glob("*.png"))) == 6
 
 
+def test_a_file_in_the_folder_s_place_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert main(["audit", "--out", str(tmp_path / "file")]) == 2
+    assert "--out: " in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_folder_with_files_is_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

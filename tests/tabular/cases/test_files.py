@@ -358,7 +358,7 @@ BAD: list[tuple[tuple[str | int, ...], Any, tuple[str, ...]]] = [
     (("reward", 1, 2), "1/0", ("reward[1][2]: '1/0' divides by zero",)),
     (("reward", 1, 2), "0/0", ("reward[1][2]: '0/0' divides by zero",)),
     (("reward", 1, 2), "", ("reward[1][2]: '' is not a rational number",)),
-    (("reward", 1, 2), "1.5", ("reward[1][2]: '1.5' is not a rational number",)),
+    (("reward", 1, 2), "1.5.2", ("reward[1][2]: '1.5.2' is not a rational number",)),
     (("reward", 1, 2), " 1", ("reward[1][2]: ' 1' is not a rational number",)),
     (("reward", 1, 2), "1/-2", ("reward[1][2]: '1/-2' is not a rational number",)),
     (("reward", 1, 2), "1_0", ("reward[1][2]: '1_0' is not a rational number",)),
@@ -628,3 +628,12 @@ class _Collector:
 
     def flush(self) -> None:
         pass
+
+
+def test_a_decimal_in_quotes_is_read_exactly() -> None:
+    """As on the command line: "0.95" is 19/20, and the case stays exact."""
+    value = example()
+    value["gamma"] = "0.95"
+    case = parse_case(value)
+    assert case.is_exact
+    assert case.gamma == Fraction(19, 20)

@@ -166,12 +166,6 @@ def inside(name: str, **changes: object) -> Certificate:
     return value | {"case": value["case"] | changes}
 
 
-def without(name: str, key: str) -> Certificate:
-    value = changed(name)
-    del value[key]
-    return value
-
-
 def loose(tree: object) -> Certificate:
     """A bound on a case whose ε_m is only known to lie between two numbers."""
     value = changed("theorem1-printed", bound=tree)
@@ -218,7 +212,6 @@ def forgeries() -> dict[str, list[Certificate]]:
     lengths = changed(RULE)["case"]["opponent_lengths"]
     stag, stag_too = limit["payoffs"]
     return {
-        ": missing": [without(ONE, "format"), without(LIMIT, "format")],
         ": unknown": [one | {"more": 1}, limit | {"more": 1}, one | {"kind": "theorem"}],
         "is not written as": [limit | {"payoffs": [[["6/2", "0"], ["2", "2"]], stag_too]}],
         "entries": [
@@ -295,6 +288,7 @@ def sinking() -> Certificate:
 #: Demands that nothing gets past for want of them, and why: what they keep out fails by itself.
 REDUNDANT = {
     "an object is missing": "nothing but an object has keys",
+    "{name}: missing": "every key is read",
     "is not an exact number": "no float or truth value is written as a fraction either",
     "actions: not a list of sizes": "no policies fit to no sizes, and no letter is a size",
     "initial: no state": "no distribution is empty",
