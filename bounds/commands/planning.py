@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,7 +30,7 @@ class Plan:
     model_error_kind: Literal["expected", "sup"] = "expected"
     """Whether the model error is an expectation under the policies or a maximum over all (s, a)."""
     max_k: int = 1000
-    """The longest rollout that is considered."""
+    """The longest rollout at which the coupling bound is looked at; Theorem 2's k has no limit."""
     from_run: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Read the errors from a training run's folder or file (bounds.planning.recorded_errors)."""
     json: bool = False
@@ -38,7 +39,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Allocate:
-    """Whom to play by a model and for how long: the paper's rule, the optimum, the Pareto front."""
+    """Whom to play by a model and for how long: the paper's rule, the optimum, the Pareto front.
+
+    A rollout calls opponent j in the steps n_j + 1..k: k - n_j calls. Where n_j < k it is also
+    asked for action k + 1, the one in the last state; --last-action counts that call too.
+    """
 
     gamma: str
     """Discount, 0 <= gamma < 1."""
@@ -52,6 +57,8 @@ class Allocate:
     """One policy shift an agent, the ego agent first; left out: all 0."""
     calls: int | None = None
     """Calls to real opponents that a rollout may make; left out: what the paper's rule needs."""
+    last_action: bool = False
+    """Count the call for action k + 1 of every opponent with n_j < k as well."""
     json: bool = False
     """Print one JSON object."""
 
@@ -82,7 +89,14 @@ def run_plan(command: Plan) -> None:
             },
         },
         "sensitivity": [
-            {"factor": s.factor, "k": s.k, "value": s.value, "regret": s.regret} for s in off
+            {
+                "factor": s.factor,
+                "k": s.k,
+                "value": s.value,
+                "regret": s.regret,
+                "change": _finite(s.change),
+            }
+            for s in off
         ],
         "note": found.note,
     }
@@ -90,7 +104,8 @@ def run_plan(command: Plan) -> None:
         print(json.dumps(answer, indent=2))
         return
     inner = found.k_coupling or "none: without limit is best"
-    print(f"k by the printed bound           {found.k_printed}")
+    printed = found.k_printed or "none: it falls for ever, as no model errs"
+    print(f"k by the printed bound           {printed}")
     print(f"k by the coupling bound          {inner}")
     print(f"shortest within 1% of its best   {found.k_within}")
     print(f"coupling bound there             {found.coupling_at_coupling:.4f}")
@@ -98,8 +113,14 @@ def run_plan(command: Plan) -> None:
     print(f"printed bound at its k           {found.printed_at_printed:.4f}")
     for s in off:
         if s.factor != 1:
-            print(f"errors taken {s.factor:g} times: k = {s.k}, {s.regret:.1%} worse")
+            words = f"{abs(s.change):.1%} {'worse' if s.change >= 0 else 'better'}"
+            print(f"errors taken {s.factor:g} times: k = {s.k}, {words} than with the true errors")
     print(found.note)
+
+
+def _finite(x: float) -> float | None:
+    """``x``, or None (JSON's null) where it is infinite."""
+    return x if math.isfinite(x) else None
 
 
 def _plan_profile(command: Plan) -> ErrorProfile:
@@ -136,9 +157,12 @@ def run_allocate(command: Allocate) -> None:
             opponent_model=command.opponent_model,
         )
     )
-    paper = evaluated(profile, paper_rule(int(profile.k), profile.opponent_model))
+    last = command.last_action
+    lengths = paper_rule(int(profile.k), profile.opponent_model)
+    paper = evaluated(profile, lengths, last_action=last)
     calls = paper.calls if command.calls is None else whole("--calls", command.calls)
-    optimal, front = allocate(profile, calls), pareto(profile)
+    front = pareto(profile, last_action=last)
+    optimal = allocate(profile, calls, last_action=last)
 
     def shown(found: Allocation) -> dict[str, object]:
         return {"n": list(found.n), "calls": found.calls, "value": found.value}
@@ -148,10 +172,15 @@ def run_allocate(command: Allocate) -> None:
             "paper": shown(paper),
             "optimal": shown(optimal),
             "pareto": [{"calls": a.calls, "n": list(a.n), "value": a.value} for a in front],
+            "last_action_counted": last,
         }
         print(json.dumps(answer))
         return
     print("coupling-sup as a fraction of the trivial bound, span/(1 - gamma)")
+    print(
+        "an opponent with n_j < k is also asked for action k + 1, in the last state: "
+        + ("counted" if last else "not counted (--last-action counts it)")
+    )
     for name, found in (("paper's rule", paper), (f"best with {calls} calls", optimal)):
         print(f"{name:<22} n = {list(found.n)}  calls {found.calls}  value {found.value:.4f}")
     print(f"Pareto front ({len(front)} points; all with --json):")

@@ -92,11 +92,7 @@ def _lanes_measured(setting: ErrorProfile) -> ErrorProfile:
 
     So too where π plays what π_D never does.
     """
-    pairs = zip(setting.policy_shift[1:], setting.opponent_model, strict=True)
-    kappa = 1 - setting.policy_shift[0]
-    for shift, hat in pairs:
-        kappa = kappa * coupling.positive(1 - shift - hat)
-    error = apply("min", setting.model_sup, kappa)
+    error = apply("min", setting.model_sup, 1 - coupling.lost_to_data(setting))
     wrong = setting.model_sup + total(setting.policy_shift) > 0
     return setting.with_(model_data=error, model_current=error, model_sup=_certain(wrong))
 

@@ -8,7 +8,7 @@ A folder holds ``manifest.json`` and ``NAME.csv`` for every game. Columns:
 - real, model: η and η̂; theorem1, coupling_data, coupling_expected, coupling_sup;
 - for every scheme of ``tabular.records.theory_row``: n_NAME[0], …, discrepancy_NAME, coupling_NAME,
   theorem2_NAME;
-- k_printed, k_coupling (empty: no limit is best), k_within (``bounds.planning.rollout_length``);
+- k_printed and k_coupling (empty: no limit is best), k_within (``bounds.planning.rollout_length``);
 - what the learner had: training_return of a step of the ego agent, mean over the epoch; estimate,
   the mean ε_π̂ that it measured; calls it made so far, calls_all_real that ``all-real`` would have.
 
@@ -135,7 +135,7 @@ def row(
         for field in ("discrepancy", "coupling", "theorem2"):
             line[f"{field}_{name}"] = getattr(branch, field)
     line |= {
-        "k_printed": plan.k_printed,
+        "k_printed": "" if plan.k_printed is None else plan.k_printed,
         "k_coupling": "" if plan.k_coupling is None else plan.k_coupling,
         "k_within": plan.k_within,
     }

@@ -126,16 +126,6 @@ def check_decay(
     assert decay(x, c, loss, gamma, length) == (total, mass)
 
 
-def check_decay_from_data(
-    decay_from_data: Callable[..., Any], product: Any, q: Any, loss: Any, gamma: Any
-) -> None:
-    """Σ_{m≥0} γᵐ (product qᵐ − loss)⁺: its first 40 terms, and at most the 41st for ever."""
-    masses = [max(product * q**m - loss, Fraction(0)) for m in range(41)]
-    head = sum(gamma**m * x for m, x in enumerate(masses[:40]))
-    assert head <= decay_from_data(product, q, loss, gamma)
-    assert decay_from_data(product, q, loss, gamma) <= head + gamma**40 * masses[40] / (1 - gamma)
-
-
 def check_sup_formula(bound: Bound, p: ErrorProfile) -> None:
     """The formula of coupling-sup is, at equal lengths, the value of its closed form."""
     p = p.with_(opponent_lengths=None)

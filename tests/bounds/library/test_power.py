@@ -21,7 +21,7 @@ from bounds.formula import bound as bound_module
 from bounds.formula import symbols
 from bounds.formula.bound import BLOCK, Bound
 from bounds.formula.error_profile import ErrorProfile
-from bounds.library import coupling, published
+from bounds.library import coupling, lost_mass, published
 from bounds.library.published import find
 from tests.support.coupling_recursion import (
     CLASHES,
@@ -29,7 +29,6 @@ from tests.support.coupling_recursion import (
     SMALL,
     check_below_printed,
     check_decay,
-    check_decay_from_data,
     check_recursion,
     check_sup_formula,
     limits,
@@ -104,7 +103,12 @@ def some_profiles() -> tuple[ErrorProfile, ...]:
     drawn: list[ErrorProfile] = []
     passes(drawn.append, SMALL)
     whole = drawn[0].with_(k=Fraction(2), opponent_lengths=None)
-    return (whole, *drawn[:40], *CLASHES)
+    mild = [Fraction(1, 40)] * 3
+    stretches = ErrorProfile(
+        Fraction(1, 2), (Fraction(1, 3),) * 3, (Fraction(1, 4), Fraction(1, 10)), *mild, k=4,
+        opponent_lengths=(1, 3),
+    )  # fmt: skip
+    return (whole, stretches, *drawn[:40], *CLASHES)
 
 
 @cache
@@ -136,6 +140,7 @@ def of_coupling() -> None:
         value = value_of(name, about)
         assert low <= value(p) <= high
         floats = p.with_(gamma=float(p.gamma))
+        assert type(value(floats)) is float
         # as in test_coupling: 40 UNIT/(1−γ) of the trivial bound
         close = 40 * UNIT / (1 - floats.gamma) * float(p.span) / (1 - floats.gamma)
         assert float(low) - close <= value(floats) <= float(high) + close
@@ -152,14 +157,12 @@ HARMLESS = {
     "of use where lengths differ from entry to entry, and there only": (
         "sup condition 2", "expected condition 2",
     ),
-    "0 remains 0": ("sup operand 3",),
-    "γ is a Fraction or a float already": ("data call 0", "_bound call 0"),
-    "nothing of these sums is rounded to less than 0": (
-        "data call 14", "_bound call 7", "_bound call 32",
-    ),
+    "0 remains 0": ("sup operand 1",),
+    "the less of two, in either order": ("lost_to_data order 1",),
+    "γ is a Fraction or a float already": ("_unbranched call 0", "_bound call 4"),
     "the same number": (
-        "_bound statement 4", "_bound condition 2", "_bound condition 3", "_bound call 10",
-        "_bound call 11",
+        "_bound statement 2", "_bound condition 2", "_bound condition 3", "_bound call 7",
+        "_bound call 8",
     ),
     "stretches are put together, or have no steps": (
         "_segments condition 1", "_segments condition 2", "_segments comparison 0",
@@ -168,8 +171,9 @@ HARMLESS = {
 
 
 def test_every_mistake_in_a_coupling_bound_is_found() -> None:
-    forms = (coupling.sup, coupling.expected, coupling.data)
-    assert_all_found(of_coupling, (*forms, coupling._bound, coupling._segments), HARMLESS)
+    forms = (coupling.sup, coupling.expected, coupling.data, coupling.lost_to_data)
+    parts = (coupling._unbranched, coupling._bound, coupling._throughout, coupling._segments)
+    assert_all_found(of_coupling, (*forms, *parts), HARMLESS)
 
 
 # Mistakes of meaning
@@ -241,7 +245,8 @@ def test_an_agent_forgotten_in_a_product_is_found(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(symbols, "survival", lambda values: survival(without_last(values)))
     assert found(lambda p: check_paper(find("mbpo-4.1"), p), profiles())
     monkeypatch.undo()
-    monkeypatch.setattr(coupling, "survival", lambda values: survival(without_last(values)))
+    lost_by = coupling.lost_by
+    monkeypatch.setattr(coupling, "lost_by", lambda errors: lost_by(without_last(errors)))
     for about in ("model", "branched"):
         bound = find("coupling-sup", about)
         assert found(lambda p, b=bound: check_sup_formula(b, p), SMALL)
@@ -371,38 +376,38 @@ def test_a_mistake_in_decay_is_found(mistake: str, monkeypatch: pytest.MonkeyPat
     assert found(lambda e: check_decay(spoilt, *e[0], e[1]), examples)
     for name, about in (("coupling-expected", "model"), ("coupling-data", "model")):
         value = value_of(name, about)
-        monkeypatch.setattr(coupling, "decay", spoilt)
+        monkeypatch.setattr(lost_mass, "decay", spoilt)
         assert found(lambda p, n=name, v=value: check_recursion(v, n, "model", p), SMALL)
         monkeypatch.undo()
         passes(lambda p, n=name, v=value: check_recursion(v, n, "model", p), SMALL)
 
 
 def test_a_clamp_dropped_in_kappa_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coupling, "positive", lambda x: x)
+    monkeypatch.setattr(coupling, "apply", lambda _, limit, x: x)
     value, examples = value_of("coupling-data", "model"), st.sampled_from(CLASHES)
     assert found(lambda p: check_recursion(value, "coupling-data", "model", p), examples)
 
 
-@pytest.mark.parametrize("mistake", ["cut", "clamp", "first"])
+@pytest.mark.parametrize("mistake", ["loss", "clamp", "first"])
 def test_a_mistake_in_the_data_steps_is_found(
     mistake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = coupling.decay_from_data
+    original = coupling.lost
 
-    def spoilt(product: Any, q: Any, loss: Any, gamma: Any) -> Any:
+    def spoilt(y: Any, gap: Any, loss: Any, gamma: Any, length: Any) -> Any:
+        if length != inf:  # a model step
+            return original(y, gap, loss, gamma, length)
+        if mistake == "loss":
+            return original(y, gap, 0, gamma, length)
         if mistake == "clamp":
-            return product / (1 - gamma * q) - loss / (1 - gamma)
-        value = original(product, q, loss, gamma)
-        if mistake == "first":
-            return gamma * value
-        masses = [product * q**m - loss for m in range(60)]
-        last = max((m for m, mass in enumerate(masses) if mass > 0), default=59)
-        return value - gamma**last * max(masses[last], 0)
+            kept = (1 - y - loss * gamma / (1 - gamma)) / (1 - gamma * (1 - gap))
+            return 1 / (1 - gamma) - kept, 1
+        total, end = original(y, gap, loss, gamma, length)
+        return gamma * total, end
 
-    passes(lambda e: check_decay_from_data(original, *e), NUMBERS)
-    assert found(lambda e: check_decay_from_data(spoilt, *e), NUMBERS)
-    monkeypatch.setattr(coupling, "decay_from_data", spoilt)
     value = value_of("coupling-expected", "branched")
+    passes(lambda p: check_recursion(value, "coupling-expected", "branched", p), SMALL)
+    monkeypatch.setattr(coupling, "lost", spoilt)
     assert found(lambda p: check_recursion(value, "coupling-expected", "branched", p), SMALL)
 
 

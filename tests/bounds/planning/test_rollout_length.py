@@ -57,8 +57,15 @@ def test_plan_is_the_exhaustive_minimum(profile: ErrorProfile, kind: str) -> Non
     coupling = fractions(f"coupling-{kind}", "branched", ks)
     (limit,) = fractions(f"coupling-{kind}", "model", [1])
     slack = 2 * TIE  # the planner compares floats up to TIE
-    # the printed bound is not a fraction: it may be far above 1, and its rounding with it
-    assert printed[found.k_printed - 1] <= min(printed) * (1 + slack) + slack
+    none = error == 0 == sum(profile.opponent_model) and sum(profile.policy_shift) > 0
+    if found.k_printed is None:
+        assert none
+        assert sorted(printed, reverse=True) == printed
+    else:  # k is exact, the bound at it a float
+        (least,) = fractions("theorem2-normalised", "branched", [found.k_printed])
+        assert least <= min(printed)
+        assert found.printed_at_printed == pytest.approx(least, rel=1e-13)
+        assert found.k_printed > 40 or printed.index(min(printed)) + 1 == found.k_printed
     best = min(*coupling, limit)
     assert coupling[found.k_within - 1] <= 1.01 * best + slack or found.k_within == 40
     if found.k_coupling is None:
@@ -94,6 +101,40 @@ def test_the_printed_bound_says_nothing_at_the_papers_scale() -> None:
     assert found.k_coupling is None
 
 
+@pytest.mark.parametrize(
+    ("shift", "hat", "error", "k"),
+    [
+        (F(1, 20), F(0), F(1, 10_000), 6212),
+        (F(1, 20), F(0), F(1, 10**9), 17_719),
+        (F(1, 20), F(0), F(0), None),
+        (F(0), F(0), F(0), 1),
+        (F(0), F(1, 10), F(0), 1),
+        (F(1), F(1), F(1), 1),
+    ],
+)
+def test_the_printed_k_has_no_longest(shift: F, hat: F, error: F, k: int | None) -> None:
+    """γ = 0.999: the least k ≥ 1 with γ^{k+1} (2 − γ) Σε_π ≤ ε′_m + Σε_π̂; none without errors."""
+    p = ErrorProfile(F(999, 1000), (shift, 0), (hat,), model_current=error)
+    for at in (p, p.with_(gamma=0.999)):
+        found = plan(at)
+        assert found.k_printed == k
+        if k is not None:
+            left = F(999, 1000) ** (k + 1) * F(1001, 1000) * shift
+            assert left <= error + hat < left * F(1000, 999) or k == 1
+        else:
+            assert (found.printed_at_printed, found.coupling_at_printed) == (0, found.limit)
+
+
+def test_ties_are_settled_in_whole_numbers() -> None:
+    """(1/2)^4 · (3/2) · (2/3) = 1/16 exactly: k = 3, and one step more for a little less error."""
+    p = ErrorProfile(F(1, 2), (F(2, 3),), (), model_current=F(1, 16))
+    assert plan(p).k_printed == 3
+    assert plan(p.with_(model_current=F(1, 16) - F(1, 10**30))).k_printed == 4
+    # a float stands for the decimal it was written as
+    tenth = ErrorProfile(0.5, (0.1, 0.2), (0.0,), model_current=0.1125)
+    assert plan(tenth).k_printed == 1
+
+
 def test_no_reward_and_impossible_lengths() -> None:
     with pytest.raises(InputError, match="r_max"):
         plan(PAPER.with_(r_max=0, span=0))
@@ -108,6 +149,9 @@ def test_sensitivity_is_zero_at_the_truth_up_to_the_one_percent() -> None:
     assert 0 <= true.regret <= 0.01 * (1 + 2 * TIE)
     assert half.k > true.k > double.k
     assert min(half.regret, double.regret) >= 0
+    # longer comes closer to the best than the 1 percent of the true plan
+    assert half.change < true.change == 0 < double.change
+    assert double.change == pytest.approx((1 + double.regret) / (1 + true.regret) - 1)
     assert scaled(PAPER, 100).policy_shift == (1, 1, 1)
 
 
@@ -129,15 +173,20 @@ def test_curves_broadcast_over_a_grid() -> None:
 # Allocation
 
 
-@given(settings(opponents=3))
-def test_allocation_is_the_brute_force_optimum(profile: ErrorProfile) -> None:
+@given(settings(opponents=3), st.booleans())
+def test_allocation_is_the_brute_force_optimum(profile: ErrorProfile, last: bool) -> None:
     assume(profile.k <= 3)
-    size = profile.n - 1
-    every = [evaluated(profile, n) for n in product(range(profile.k + 1), repeat=size)]
-    front = pareto(profile)
-    for calls in range(size * profile.k + 1):
+    size, k = profile.n - 1, profile.k
+    lengths = list(product(range(k + 1), repeat=size))
+    every = [evaluated(profile, n, last_action=last) for n in lengths]
+    for n, found in zip(lengths, every, strict=True):
+        # calls one by one: steps n_j + 1..k, and action k + 1 of those whose model stopped before k
+        steps = [step for nj in n for step in range(1, k + 1 + last) if step > nj and nj < k]
+        assert found.calls == len(steps)
+    front = pareto(profile, last_action=last)
+    for calls in range(size * (k + 1) + 1):
         best = min(a.value for a in every if a.calls <= calls)
-        found = allocate(profile, calls)
+        found = allocate(profile, calls, last_action=last)
         assert found.calls <= calls
         assert found.value == pytest.approx(best, rel=1e-12)  # floats of one rational
     assert [a.calls for a in front] == sorted({a.calls for a in front})
@@ -246,16 +295,32 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--from", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == answer
     assert main(words.split()) == 0
-    assert "none: without limit is best" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "none: without limit is best" in out
+    assert "errors taken 0.5 times: k = 39, 0.8% better than with the true errors" in out
+    words = "plan --gamma 0.999 --policy-shift 0.05 --model-error "
+    assert main((words + "0").split()) == 0
+    assert "none: it falls for ever" in capsys.readouterr().out
+    assert main((words + "1e-4 --json").split()) == 0
+    assert json.loads(capsys.readouterr().out)["k"]["printed"] == 6212
     words = "allocate --gamma 0.95 --k 10 --opponent-model 0.1 0.2 0.4 --model-error 0.02 "
     words += "--policy-shift 0.05 0.05 0.05 0.05"
     assert main([*words.split(), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert set(answer) == {"paper", "optimal", "pareto"}
+    assert set(answer) == {"paper", "optimal", "pareto", "last_action_counted"}
+    assert (answer["paper"]["calls"], answer["last_action_counted"]) == (13, False)
     assert answer["paper"]["n"] == [10, 5, 2]
     assert answer["optimal"]["n"] == [10, 7, 0]
     assert main(words.split()) == 0
-    assert "Pareto front" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Pareto front" in out
+    assert "also asked for action k + 1, in the last state: not counted" in out
+    assert main([*words.split(), "--last-action", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["paper"]["calls"], answer["last_action_counted"]) == (15, True)
+    assert answer["optimal"]["calls"] <= 15
+    assert main([*words.split(), "--last-action"]) == 0
+    assert "in the last state: counted" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

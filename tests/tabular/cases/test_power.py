@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bounds.library import coupling
+from bounds.library import lost_mass
 from bounds.shared.numbers import InputError
 from tabular.cases import check, errors, monte_carlo, returns, time_suprema
 from tabular.cases.case import Case
@@ -341,8 +341,8 @@ MISTAKES: dict[str, tuple[Any, Callable[[Any], Any], Callable[[], None]]] = {
         of_errors,
     ),
     "model steps that lose half": (
-        coupling.decay,
-        lambda right: lambda x, c, loss, *rest: right(x, c, loss / 2, *rest),
+        lost_mass.lost,
+        lambda right: lambda y, gap, loss, *rest: right(y, gap, loss / 2, *rest),
         of_validity,
     ),
 }  # fmt: skip

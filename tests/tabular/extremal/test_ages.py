@@ -8,7 +8,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bounds.formula.symbols import survival
-from bounds.library.coupling import positive
 from bounds.library.published import find
 from bounds.shared.numbers import InputError
 from tabular.cases.check import Check, check
@@ -79,7 +78,7 @@ def test_ages_with_opponent_wise_lengths(
         assert verdict.discrepancy == verdict.value
     left = F(1)
     for step in factors(hat, lengths, k, k):
-        left = positive(step * left - error)
+        left = max(step * left - error, F(0))
     if gamma > 0 and oldest is not None and k > oldest and left > 0:
         assert verdict.discrepancy < verdict.value
 
