@@ -354,5 +354,6 @@ def _is_less(y: Node, x: Node, region: Region) -> bool:
         return False
     if y[0] in ("min", "max"):
         test = any if y[0] == "min" else all
-        return test(_sign(["-", x, part], region) for part in y[1:])
+        plain = all(_first_choice(part) is None for part in y[1:])  # else one by one takes too long
+        return plain and test(_sign(["-", x, part], region) for part in y[1:])
     return y[0] == "-" and _sign(["-", x, y[1]], region) and _sign(y[2], region)

@@ -30,6 +30,7 @@ from typing import Any
 
 from bounds.formula.bound import Bound
 from bounds.formula.expression import names_in
+from bounds.formula.operations import FUNCTIONS
 from bounds.formula.tree import Node, tree
 from bounds.shared.numbers import Operand
 
@@ -103,20 +104,38 @@ def _has_choice_on_k(node: Node) -> bool:
     )
 
 
+def _bends(node: Node) -> bool:
+    """Whether a bound may bend as a mean does: functions, quotients by more than γ, roots."""
+    if not isinstance(node, list):
+        return False
+    quotient = node[0] == "/" and not set(names_in(node[2])) <= {"gamma"}
+    root = node[0] == "**" and node[2] == "1/2"
+    return node[0] in FUNCTIONS or quotient or root or any(map(_bends, node[1:]))
+
+
 def is_agent_power(node: Node) -> bool:
     """Whether ``node`` itself is one."""
     return node[:2] == ["**", ["-", "1", "max_eps_hat"]] and "n" in names_in(node[2])
 
 
 def covers(bound: Bound, single: bool) -> Iterator[tuple[Region, ...]]:
-    """Ways to cut the parameter box, simplest first; each covers all of it."""
+    """Ways to cut the parameter box, simplest first; each covers all of it.
+
+    Harmonic means, which cost time, come last, and where the bound may bend as they do.
+    """
+    for means in (False, True) if _bends(tree(bound)) else (False,):
+        yield from _cuts(bound, single, means)
+
+
+def _cuts(bound: Bound, single: bool, means: bool) -> Iterator[tuple[Region, ...]]:
+    """The cuts, their majorants with harmonic means or without."""
     import sympy
 
     y = sympy.symbols("y1:6", nonnegative=True)
     known = single or bound.exact_opponents  # no error of opponent models
 
     def region(name: str, errors: tuple[Operand, ...], **known_too: Any) -> Region:
-        return _region(name, bound, single, errors, **known_too)
+        return _region(name, bound, single, errors, means=means, **known_too)
 
     def unit(i: int) -> Operand:
         return y[i] / (1 + y[i])
@@ -199,6 +218,7 @@ def _region(
     small_shift: bool = False,
     small_model: bool = False,
     first: int | None = None,
+    means: bool = False,
 ) -> Region:
     """The region with (ego shift, opponents' shifts, h, ε_m, ε_sup − ε_m) = ``errors``.
 
@@ -283,12 +303,13 @@ def _region(
         if small_sum and not joint:
             kept = (1 - gamma - e * gamma) / (1 - gamma * (1 - s - h))
             majorants.append(("coupling-data without positive parts", 1 - c * kept))
-    means = [
-        (f"the harmonic mean of {name} and the trivial bound", 2 * x / (1 + x))
-        for name, x in majorants
-        if name.endswith("first order")
-    ]
-    majorants += [("the trivial bound", sympy.Integer(1)), *means]
+    majorants.append(("the trivial bound", sympy.Integer(1)))
+    if means:
+        majorants += [
+            (f"the harmonic mean of {name} and the trivial bound", 2 * x / (1 + x))
+            for name, x in majorants
+            if name.endswith("first order")
+        ]
     return Region(
         f"{name}, {'one agent' if single else 'two agents or more'}",
         atoms,

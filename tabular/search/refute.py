@@ -122,7 +122,15 @@ def refute(
             settings=0,
             looseness=(),
         )
-    result = Result(bound, "undecided", (), None, None, 0, ())
+    result = Result(
+        bound=bound,
+        answer="undecided",
+        how=(),
+        certificate=None,
+        tightest=None,
+        settings=0,
+        looseness=(),
+    )
     try:
         with time_limit(seconds):
             for stage in _stages(result, np.random.default_rng([seed, 9]), bar or Progress()):

@@ -154,8 +154,8 @@ def test_nonnegative_is_never_wrong(coefficients: list[F], draw: st.DataObject) 
 
 #: What makes the covers put in all their regions and majorants.
 ASKING = {
-    "model": ("span", "span*(1-max_eps_hat)**n"),
-    "branched": ("span", "span*max(k, 1)", "span*(1-max_eps_hat)**(n*k)"),
+    "model": ("sqrt(span)", "span*(1-max_eps_hat)**n"),
+    "branched": ("sqrt(span)", "span*max(k, 1)", "span*(1-max_eps_hat)**(n*k)"),
 }
 COVERS = [
     (about, cover)
