@@ -19,7 +19,7 @@ from bounds.formula.error_profile import ErrorProfile
 from bounds.library import coupling
 from bounds.library.published import find
 from bounds.shared.figures import new_figure
-from bounds.shared.numbers import Array, Operand
+from bounds.shared.numbers import Array, Operand, as_float
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def table(bound: Bound, settings: Sequence[NamedSetting] = SETTINGS) -> tuple[Ro
     rows = []
     for setting in settings:
         profile = setting.profile(exact_opponents=bound.exact_opponents)
-        value = float(bound.evaluate(profile) / bound.largest(profile))
+        value = float(as_float(bound.evaluate(profile)) / bound.largest(profile))
         least = float(reference(bound, profile))
         rows.append(Row(setting.name, value, least, value / least if least > 0 else float("inf")))
     return tuple(rows)
@@ -127,7 +127,7 @@ def heat_map(bound: Bound, gamma: float = 0.95, n: int = 3) -> Any:
         k=across[None, :] if branched else None,
     )
     shape = (errors.size, across.size)
-    value = np.broadcast_to(bound.evaluate(profile) / bound.largest(profile), shape)
+    value = np.broadcast_to(as_float(bound.evaluate(profile)) / bound.largest(profile), shape)
     least = np.broadcast_to(reference(bound, profile), shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log10(value / least)

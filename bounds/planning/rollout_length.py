@@ -191,7 +191,10 @@ def sensitivity(
         # rounding may leave a value below the best by one part in 10¹⁶
         regret = max(0.0, _excess(value, true.best))
         change = _excess(value, float(coupling[true.k_within - 1]))
-        out.append(Sensitivity(factor, believed.k_within, value, regret, change))
+        found = Sensitivity(
+            factor=factor, k=believed.k_within, value=value, regret=regret, change=change
+        )
+        out.append(found)
     return tuple(out)
 
 

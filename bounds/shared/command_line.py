@@ -1,6 +1,8 @@
 """Running a command line: a union of frozen dataclasses through tyro, one-line errors, exit codes.
 
-Exit codes: 0 done; 1 a claim is refuted or rejected; 2 the user's input cannot be used.
+Exit codes: 0 done; 1 a claim is refuted or rejected; 2 the user's input cannot be used; 3
+undecided; 70 an error of the program itself (EX_SOFTWARE of sysexits.h), which must never look like
+an answer; 130 interrupted; 141 the reader of the output has gone (128 + SIGPIPE, as for others).
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ import io
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+from inspect import isfunction
 from typing import Any
 
 import tyro
@@ -25,6 +29,12 @@ _TITLE = re.compile(
 _FRAME = re.compile(r"[\u2500-\u257f]+|\x1b\[[0-9;]*m|[+-]{3,}|^\||\|$", re.MULTILINE)
 #: Longest message that is passed on.
 _LONGEST = 300
+#: Exit code of an error of the program itself.
+INTERNAL = 70
+#: Exit code where nobody reads the answer to its end.
+CUT_OFF = 141
+#: The flag, of every command, that shows where such an error comes from.
+DEBUG = "--debug"
 
 
 def run(
@@ -36,36 +46,54 @@ def run(
 ) -> int:
     """Parse ``arguments`` (default: sys.argv) into one of ``commands`` and execute it.
 
+    commands: the union, or a function of the arguments that makes it.
     Returns the exit code. Errors of the command line and every ``InputError`` end in one line on
-    standard error and exit code 2; an interrupted command ends with 130.
+    standard error and exit code 2; an interrupted command ends with 130; anything else that is
+    raised is our own fault and ends in one line and 70, with the traceback where --debug is given.
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = DEBUG in given
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Greek letters still works
             stream.reconfigure(errors="backslashreplace")
     try:
-        command = _parse(commands, prog, description, arguments)
-        return execute(command)
+        words = [text for text in given if text != DEBUG]
+        union = commands(words) if isfunction(commands) else commands
+        command = _parse(union, prog, description, words)
+        code = execute(command)
+        sys.stdout.flush()
+        return code
     except InputError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # the reader of our output has gone; leave without a traceback at interpreter exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return CUT_OFF
     except KeyboardInterrupt:
         print(f"{prog}: stopped", file=sys.stderr)
         return 130
+    except Exception as error:  # whatever it is, it is no answer
+        if debug:
+            traceback.print_exc()
+        print(_internal(prog, error), file=sys.stderr)
+        return INTERNAL
 
 
-def _parse(commands: Any, prog: str, description: str, arguments: Sequence[str] | None) -> Any:
-    given = list(sys.argv[1:] if arguments is None else arguments)
+def _internal(prog: str, error: Exception) -> str:
+    """One line about an error of the program itself."""
+    words = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
+    return f"{prog}: internal error, please report it ({words}); {DEBUG} shows the traceback"
+
+
+def _parse(commands: Any, prog: str, description: str, given: Sequence[str]) -> Any:
     printed = io.StringIO()
     try:
         with contextlib.redirect_stderr(printed):
             return tyro.cli(
                 commands,
                 prog=prog,
-                description=description,
+                description=f"{description} {DEBUG}, anywhere, shows tracebacks.",
                 args=given or ["--help"],
                 config=(tyro.conf.FlagCreatePairsOff,),
             )

@@ -108,6 +108,14 @@ def exact(value: Operand) -> Operand:
     return float(value) if isinstance(value, np.floating) else value
 
 
+def as_float(value: Operand) -> Operand:
+    """The nearest floats, as an array; ±inf for an exact number beyond their range."""
+    try:
+        return np.asarray(value, dtype=float)
+    except OverflowError:
+        return np.asarray(math.inf if value > 0 else -math.inf)
+
+
 def is_exact(value: object) -> bool:
     """Whether ``value`` is an exact scalar."""
     return isinstance(value, int | Fraction)

@@ -232,9 +232,8 @@ def _print_returns(found: dict[str, Any]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of ``python -m deep``."""
-    given = sys.argv[1:] if arguments is None else arguments
     return run(
-        commands=commands(given),
+        commands=commands,
         execute=execute,
         prog="python -m deep",
         description="Multi-agent learners in batched environments, many seeds at once.",

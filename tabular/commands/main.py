@@ -35,8 +35,8 @@ class Check:
     json: bool = False
     """Print one JSON object."""
     certificates: Path | None = None
-    """Folder for a certificate of every bound that this case refutes; left out: only for bounds
-    that the library calls valid, in the current folder."""
+    """Folder for a certificate of every bound that this case refutes; left out: none is written,
+    and only bounds that the library calls valid are named."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +138,11 @@ def _check(command: Check) -> int:
             continue
         if verdict.bound.valid:
             code = 1
-        if verdict.bound.valid or command.certificates is not None:
-            folder = command.certificates or Path()
-            written.append(certify(case, verdict.bound, folder, command.case.stem))
+        if command.certificates is not None:
+            written.append(certify(case, verdict.bound, command.certificates, command.case.stem))
+        elif verdict.bound.valid:
+            hint = "the library calls it valid; --certificates FOLDER writes the certificate"
+            written.append((verdict.bound.name, hint))
     if command.json:
         print(json.dumps(as_json(result), ensure_ascii=False))
     else:

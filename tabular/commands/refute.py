@@ -13,7 +13,7 @@ import tyro
 
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.tree import formula_text
-from bounds.shared.numbers import InputError, Operand, whole
+from bounds.shared.numbers import InputError, Operand, in_range, whole
 from bounds.shared.text_table import aligned
 from tabular.games.number_text import rational_text, short
 
@@ -40,12 +40,14 @@ class Refute:
     """Whether it bounds |real - model return| or (1 - gamma) times that (sums from t = 0)."""
     exact_opponents: bool = False
     """Claim it only for opponents that are known exactly (every eps_hat is 0)."""
-    out: Path = Path()
-    """Folder for the certificate of a refutation, or the tightest game; left out: this one."""
+    out: Path | None = None
+    """Folder for the certificate of a refutation, or the tightest game; left out: not written."""
     plot: Path | None = None
     """Draw how loose the bound is into this file (.png, .svg or .pdf)."""
     seed: int = 0
     """Seed of the search."""
+    seconds: float = 60
+    """Time for searches and proofs; once it is over the answer is undecided, and says so."""
     json: bool = False
     """Print one JSON object."""
 
@@ -61,6 +63,7 @@ def run_refute(command: Refute) -> int:
     from tabular.search.refute import refute, tightest_game
 
     whole("--seed", command.seed)
+    in_range("--seconds", command.seconds, Fraction(1, 100), 10**6)
     bound = written_bound(command.expression, command.about, command.convention)
     bound = replace(bound, exact_opponents=command.exact_opponents)
     if command.plot is not None:
@@ -69,14 +72,14 @@ def run_refute(command: Refute) -> int:
         if command.plot.suffix.lower().lstrip(".") not in FORMATS:
             raise InputError(f"--plot: {command.plot}: end it in .{', .'.join(FORMATS)}")
     with progress() as bar:
-        result = refute(bound, command.seed, bar)
+        result = refute(bound, command.seed, bar, command.seconds)
     certificate = None
-    if result.certificate is not None:
+    if result.certificate is not None and command.out is not None:
         certificate = str(written(result.certificate, command.out, f"refuted-{command.about}"))
     picture = None if command.plot is None else str(save(heat_map(bound), command.plot))
     rows = table(bound)
     game = None
-    if result.answer == "undecided" and result.tightest is not None:
+    if result.answer == "undecided" and command.out is not None:
         case = tightest_game(result)
         if case is not None:
             game = str(first_free(command.out, f"tightest-{command.about}", case_json(case)))
@@ -116,6 +119,8 @@ def run_refute(command: Refute) -> int:
     for what, path in (("certificate", certificate), ("tightest game", game)):
         if path is not None:
             print(f"  {what}: {path}")
+    if result.certificate is not None and certificate is None:
+        print("  --out FOLDER writes the certificate, for python tabular/verify.py")
     print("\nbound and coupling bound as fractions of the trivial bound; at 1 it says nothing")
     lines: list[tuple[str, ...]] = [("setting", "bound", "coupling", "ratio")]
     for row in rows:

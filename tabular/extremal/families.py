@@ -66,6 +66,12 @@ def _has_steps(setting: ErrorProfile) -> bool:
     return bool(setting.model_sup * MAX_STATES >= 1) and _joint_actions(setting, 2) <= MAX_JOINT
 
 
+def _has_lanes(setting: ErrorProfile) -> bool:
+    """As for steps; without a model error one lane, which leads to itself, is enough."""
+    few = _joint_actions(setting, 2) <= MAX_JOINT
+    return few and bool(setting.model_sup == 0 or setting.model_sup * MAX_STATES >= 1)
+
+
 def _rewards(setting: ErrorProfile) -> dict[str, Any]:
     return {"r_hi": setting.r_max, "r_lo": setting.r_max - setting.span}
 
@@ -160,7 +166,7 @@ FAMILIES = (
         about=("model",),
         shifts=True,
         max_k=MAX_K,
-        small=_has_steps,
+        small=_has_lanes,
         measured=_lanes_measured,
         discrepancy=lambda p, _: coupling.data(p),
         build=_lanes,

@@ -8,8 +8,10 @@ The box is all n ≥ 1, k ≥ 0, 0 ≤ γ < 1, 0 ≤ ε ≤ 1. Three answers:
   plain.
 - valid: the bound was proved to be at least a coupling bound on the whole box
   (``bounds.proofs.dominance``).
-- undecided: neither; then games that know no theory are bred against it too
-  (``tabular.search.evolution``), and the tightest game found is reported.
+- undecided: neither; then exact games at the corners of the box are tried
+  (``tabular.search.corners``), games that know no theory are bred against it
+  (``tabular.search.evolution``), and the tightest game found is reported. So too where the time
+  that was given is over, which the answer then says.
 """
 
 from __future__ import annotations
@@ -25,12 +27,14 @@ from bounds.formula.bound import Bound
 from bounds.formula.error_profile import ErrorProfile
 from bounds.formula.symbols import read
 from bounds.proofs.dominance import dominates
-from bounds.shared.numbers import Array, InputError, decimal_text
+from bounds.shared.numbers import Array, InputError, as_float, decimal_text
 from bounds.shared.progress import Progress
+from bounds.shared.time_limit import OutOfTimeError, time_limit
 from tabular.cases.case import Case
 from tabular.cases.check import check
 from tabular.certificates.build import refutation
 from tabular.extremal.families import FAMILIES, Family
+from tabular.search.corners import corners
 from tabular.search.evolution import Shape, evolve, simplest_refutation
 from tabular.search.settings import Box, drawn, exact_profile, mutated, profiles, simpler, weight
 
@@ -101,8 +105,10 @@ class _Hunted:
     drawn: Array  # ratios of the rows drawn first
 
 
-def refute(bound: Bound, seed: int = 0, bar: Progress | None = None) -> Result:
-    """Decide ``bound``, about either return, in its convention.
+def refute(
+    bound: Bound, seed: int = 0, bar: Progress | None = None, seconds: float | None = None
+) -> Result:
+    """Decide ``bound``, about either return, in its convention, in ``seconds`` (None: no limit).
 
     Raises ``InputError`` where the bound has no real value somewhere in the box.
     """
@@ -116,36 +122,88 @@ def refute(bound: Bound, seed: int = 0, bar: Progress | None = None) -> Result:
             settings=0,
             looseness=(),
         )
-    rng = np.random.default_rng([seed, 9])
-    jobs = [(family, box) for family in FAMILIES for box in _boxes(bound, family)]
-    hunted = [
-        _hunt(bound, family, box, rng)
-        for family, box in (bar or Progress()).over(jobs, "worst cases")
-    ]
-    ratios = np.concatenate([h.drawn for h in hunted])
-    loose = 1 / ratios[(ratios > 0) & np.isfinite(ratios)]
-    settings = len(jobs) * (DRAWN + CLIMBERS * ROUNDS)
-    undecided = Result(
+    result = Result(
         bound=bound,
         answer="undecided",
-        how=(
-            f"not below the attaining games at {settings:,} settings, and no proof that it never "
-            "is",
-        ),
+        how=(),
         certificate=None,
-        tightest=_tightest(hunted),
-        settings=settings,
-        looseness=tuple(np.quantile(loose, [0, 0.25, 0.5, 0.75, 1]).tolist()) if loose.size else (),
+        tightest=None,
+        settings=0,
+        looseness=(),
     )
+    try:
+        with time_limit(seconds):
+            for stage in _stages(result, np.random.default_rng([seed, 9]), bar or Progress()):
+                result = stage
+    except OutOfTimeError:
+        stopped = f"stopped after {seconds:g} seconds, before every proof and search had its turn"
+        return replace(result, how=(stopped, *_undecided_words(result)))
+    if result.answer == "undecided":
+        return replace(result, how=_undecided_words(result))
+    return result
+
+
+def _stages(result: Result, rng: np.random.Generator, bar: Progress) -> Iterator[Result]:
+    """What is known of ``result.bound``, more and more; the last is what can be known here."""
+    bound = result.bound
+    jobs = [(family, box) for family in FAMILIES for box in _boxes(bound, family)]
+    hunted: list[_Hunted] = []
+    for family, box in bar.over(jobs, "worst cases"):
+        hunted.append(_hunt(bound, family, box, rng))
+        result = _compared(result, hunted)
+        yield result
     for setting, family in _counterexamples(bound, hunted):
         case = family.build(setting, bound.about)
         certificate = _certified(bound, case)
         if certificate is not None:
-            return _refuted(undecided, certificate, family.name, setting, case)
+            yield _refuted(result, certificate, family.name, setting, case)
+            return
     proof = dominates(bound)
     if proof.holds:
-        return replace(undecided, answer="valid", how=proof.steps)
-    return _bred(undecided, rng)
+        yield replace(result, answer="valid", how=proof.steps)
+        return
+    for setting, family in _failing_corners(bound):
+        case = family.build(setting, bound.about)
+        certificate = _certified(bound, case)
+        if certificate is not None:
+            yield _refuted(result, certificate, family.name, setting, case)
+            return
+    yield from _bred(result, rng)
+
+
+def _compared(result: Result, hunted: list[_Hunted]) -> Result:
+    """``result`` with what the worst cases say so far."""
+    ratios = np.concatenate([h.drawn for h in hunted])
+    loose = 1 / ratios[(ratios > 0) & np.isfinite(ratios)]
+    return replace(
+        result,
+        tightest=_tightest(hunted),
+        settings=len(hunted) * (DRAWN + CLIMBERS * ROUNDS),
+        looseness=tuple(np.quantile(loose, [0, 0.25, 0.5, 0.75, 1]).tolist()) if loose.size else (),
+    )
+
+
+def _undecided_words(result: Result) -> tuple[str, ...]:
+    """What was found, as the largest ratio has it."""
+    tightest = result.tightest
+    if tightest is not None and tightest.ratio > 1:
+        return (
+            f"below an attaining game in floats, {tightest.ratio:.6g} times too small, but no "
+            "exact game that is small enough for a certificate was found to break it",
+        )
+    return (
+        f"not below the attaining games at {result.settings:,} settings, and no proof that it "
+        "never is",
+    )
+
+
+def _failing_corners(bound: Bound) -> Iterator[tuple[ErrorProfile, Family]]:
+    """The exact corners of the box at which the bound fails, made plainer."""
+    for family in FAMILIES:
+        for box in _boxes(bound, family):
+            for setting in corners(bound, box):
+                if _fails(bound, family, setting):
+                    yield _simplified(bound, family, setting), family
 
 
 def _refuted(
@@ -167,7 +225,7 @@ def _refuted(
 
 def _ratio(certificate: dict[str, Any]) -> float:
     left, right = Fraction(certificate["left"]), Fraction(certificate["right"])
-    return float(left / right) if right > 0 else float("inf")
+    return float(as_float(left / right)) if right > 0 else float("inf")
 
 
 def _boxes(bound: Bound, family: Family) -> Iterator[Box]:
@@ -199,7 +257,7 @@ def _ratios(bound: Bound, family: Family, box: Box, rows: Array) -> Array:
     scale = 1 - measured.gamma if bound.convention == "normalised" else 1.0
     gap = gap * scale
     largest = np.asarray(bound.largest(measured))
-    value = np.broadcast_to(np.asarray(bound.evaluate(measured), dtype=float), gap.shape)
+    value = np.broadcast_to(as_float(bound.evaluate(measured)), gap.shape)
     if np.isnan(value).any():
         _undefined(bound, measured, int(np.flatnonzero(np.isnan(value))[0]))
     beyond = gap - value > ROUNDING * largest + (largest == 0)
@@ -291,16 +349,17 @@ def _certified(bound: Bound, case: Case) -> dict[str, Any] | None:
         return None
 
 
-def _bred(result: Result, rng: np.random.Generator) -> Result:
+def _bred(result: Result, rng: np.random.Generator) -> Iterator[Result]:
     """Attack an undecided bound with games that know no theory."""
-    bound, tightest = result.bound, result.tightest
+    bound = result.bound
     for shape in SHAPES:
         found = evolve(
             bound, shape, rng, population=600, generations=20, exact_opponents=bound.exact_opponents
         )
         ratio = min(found.ratio, 1.0)  # above 1 without an exact game that confirms it: rounding
-        if tightest is None or ratio > tightest.ratio:
-            tightest = Tightest(ratio, "bred", None, found.case)
+        if result.tightest is None or ratio > result.tightest.ratio:
+            result = replace(result, tightest=Tightest(ratio, "bred", None, found.case))
+            yield result
         if found.ratio <= 1:
             continue
 
@@ -310,5 +369,5 @@ def _bred(result: Result, rng: np.random.Generator) -> Result:
 
         plain = simplest_refutation(found.case, still)
         if plain is not None:
-            return _refuted(result, refutation(plain, bound), "bred", None, plain)
-    return replace(result, tightest=tightest)
+            yield _refuted(result, refutation(plain, bound), "bred", None, plain)
+            return

@@ -78,6 +78,16 @@ SUP_BRANCHED = (
         ("branched", "normalised", "span*min(1, k*eps_m + (k+1)*sum_eps_hat"
          " + gamma**(k+1)*(eps_pi_ego + sum_eps_pi_opp)/(1-gamma))"),
         ("branched", "unnormalised", SUP_BRANCHED),
+        ("branched", "unnormalised", "span/(1-gamma) + min(k, 1)*sum_eps_hat"),
+        ("model", "normalised", "span*sqrt((eps_m_sup + sum_eps_hat)/(1-gamma))"),
+        ("model", "normalised", "3*span/(1-gamma)*max(eps_m, max(sum_eps_pi, sum_eps_hat))"),
+        ("model", "unnormalised", "span*(eps_m_sup - gamma)**2 + span/(1-gamma)"),
+        ("branched", "normalised", "span*(k**3*eps_m + (k+1)**2*sum_eps_hat"
+         " + gamma**(k+1)*sum_eps_pi/(1-gamma))"),
+        ("model", "normalised", "span*(1 - (1-gamma)*(1-max_eps_hat)**(n-1)"
+         "/(1-gamma*(1-max_eps_hat)**(n-1)*(1-eps_m_sup)))"),
+        ("branched", "normalised", "span*max(k, 1)*(eps_m + 2*sum_eps_hat)"
+         " + span*gamma**(k+1)*sum_eps_pi/(1-gamma)"),
         ("branched", "normalised", "span*(k*eps_m_sup + (k+1)*(n-1)*max_eps_hat"
          " + gamma**k*sum_eps_pi/(1-gamma))"),
     ],
@@ -95,6 +105,25 @@ def test_valid_forms_are_proved(about: str, convention: str, words: str) -> None
         ("model", "normalised", "span*(1 - exp(-(eps_m_sup+sum_eps_hat)/(1-gamma)))"),
         ("model", "normalised", "2*r_max*(eps_m_sup+sum_eps_hat)**2/(1-gamma)"),
         ("model", "normalised", "-span"),
+        ("model", "normalised", "0.99*span*sqrt((eps_m_sup + sum_eps_hat)/(1-gamma))"),
+        ("model", "normalised", "2.99*span/(1-gamma)*max(eps_m, max(sum_eps_pi, sum_eps_hat))"),
+        ("model", "unnormalised", "span/(1-gamma) - span*(eps_m_sup - gamma)**2"),
+        ("model", "unnormalised", "span/(1-gamma) + span*(eps_m_sup - gamma)**3"),
+        (
+            "branched",
+            "normalised",
+            "span*(k**(1/2)*eps_m + (k+1)*sum_eps_hat + gamma**(k+1)*sum_eps_pi/(1-gamma))",
+        ),
+        (
+            "model",
+            "normalised",
+            "span*(1 - (1-gamma)*(1-max_eps_hat)/(1-gamma*(1-max_eps_hat)**(n-1)*(1-eps_m_sup)))",
+        ),
+        (
+            "branched",
+            "normalised",
+            "span*max(k, 1)*(eps_m + 1.9*sum_eps_hat) + span*gamma**(k+1)*sum_eps_pi/(1-gamma)",
+        ),
         ("branched", "unnormalised", f"0.999*{SUP_BRANCHED}"),
         ("branched", "normalised", "span*(k*eps_m + k*sum_eps_hat + gamma**(k+1)*sum_eps_pi)"),
         ("branched", "normalised", "*".join(["(1+k+eps_m+gamma+sum_eps_pi)"] * 60)),
@@ -123,11 +152,17 @@ def test_nonnegative_is_never_wrong(coefficients: list[F], draw: st.DataObject) 
         assert expression.subs(point) >= 0
 
 
+#: What makes the covers put in all their regions and majorants.
+ASKING = {
+    "model": ("sqrt(span)", "span*(1-max_eps_hat)**n"),
+    "branched": ("sqrt(span)", "span*max(k, 1)", "span*(1-max_eps_hat)**(n*k)"),
+}
 COVERS = [
     (about, cover)
-    for about in ("model", "branched")
+    for about, asked in ASKING.items()
+    for words in asked
     for single in (True, False)
-    for cover in covers(written_bound("span", about, "normalised"), single)  # type: ignore[arg-type]
+    for cover in covers(written_bound(words, about, "normalised"), single)  # type: ignore[arg-type]
 ]
 QUARTERS = st.integers(0, 12).map(lambda x: sympy.Rational(x, 4))
 
@@ -143,6 +178,8 @@ def test_majorants_are_never_below_the_coupling_bounds(
     majorants = [sympy.sympify(m) for _, m in region.majorants]
     symbols = sorted(set().union(*(x.free_symbols for x in [*atoms.values(), *majorants])), key=str)
     point = {x: drawn.draw(QUARTERS) for x in symbols}
+    first = 1 if "k >= 1" in region.name else 0
+    k = 0 if "k = 0" in region.name else max(k, first)
 
     def number(name: str) -> F:
         return F(str(atoms[name].subs(point)))
@@ -151,6 +188,8 @@ def test_majorants_are_never_below_the_coupling_bounds(
     assume(max(*shifts, number("eps_m_sup"), number("sum_eps_hat")) <= 1)
     assume(gamma > 0 or k == 0)  # else γᵏ = 0, the open end of its variable's range
     single = "one agent" in region.name
+    if "C" in atoms:  # the product of all 1 − ε_π̂ is never less
+        assume(number("C") <= 1 - number("sum_eps_hat"))
     profile = ErrorProfile(
         gamma=gamma,
         policy_shift=shifts[:1] if single else shifts,
@@ -165,7 +204,10 @@ def test_majorants_are_never_below_the_coupling_bounds(
     form = expected(profile, True) if branched else data(profile)
     least = min(sup(profile, branched), form) * (1 - gamma)
     at = point | {x: power_at(str(x), point, k) for x in symbols if str(x).startswith("power of ")}
-    at |= {x: sympy.Rational(str(1 / gamma**k - 1)) for x in symbols if str(x) == "w"}
+    # γᵏ, or γ^{k−1} where k ≥ 1 is known, is 1/(1 + w); d is what k exceeds (1 − γᵏ)/(1 − γ) by
+    power = gamma ** (k - first)
+    chosen_too = {"w": 1 / power - 1 if power else F(0), "d": k - first - (1 - power) / (1 - gamma)}
+    at |= {x: sympy.Rational(str(chosen_too[str(x)])) for x in symbols if str(x) in chosen_too}
     for majorant in majorants:
         assert F(str(majorant.subs(at))) >= least
 

@@ -392,7 +392,7 @@ def test_refuted_bounds_are_certified_on_demand(
     assert verify.main([str(folder / "case-theorem1-printed-2.json")]) == 0
 
 
-def test_exit_1_and_a_certificate_where_a_bound_that_is_called_valid_fails(
+def test_exit_1_and_nothing_unasked_where_a_bound_that_is_called_valid_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_case(tmp_path, leak())
@@ -400,6 +400,9 @@ def test_exit_1_and_a_certificate_where_a_bound_that_is_called_valid_fails(
     monkeypatch.setattr(check_module, "check", partial(check, bounds=claimed))
     monkeypatch.chdir(tmp_path)
     assert main(["check", str(path)]) == 1
+    assert "refuted: theorem1-printed: the library calls it valid" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == [path]
+    assert main(["check", str(path), "--certificates", "."]) == 1
     assert "refuted: theorem1-printed: case-theorem1-printed.json\n" in capsys.readouterr().out
     assert verify.main(["case-theorem1-printed.json"]) == 0
 

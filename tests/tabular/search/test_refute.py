@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import time
 from dataclasses import replace
 from fractions import Fraction as F
 from pathlib import Path
@@ -25,6 +26,7 @@ from tabular.cases.errors import measure
 from tabular.cases.files import parse_case
 from tabular.commands.main import main
 from tabular.extremal.families import FAMILIES
+from tabular.search import refute as refuter
 from tabular.search.refute import Result, refute, tightest_game
 from tabular.search.settings import Box, drawn, exact_profile, mutated, profiles
 
@@ -171,6 +173,61 @@ def test_counterexamples_are_plain() -> None:
     assert result.certificate is not None
     assert len(result.certificate["case"]["initial"]) == 2
     assert simple(result) < 700
+
+
+#: What was left undecided, or crashed, and is decided now.
+MENDED = [
+    ("valid", "branched", "unnormalised", "span/(1-gamma) + min(k, 1)*sum_eps_hat"),
+    ("refuted", "branched", "unnormalised", "1e400"),
+    ("refuted", "model", "unnormalised", "0.9999999999*span/(1-gamma)"),
+    ("refuted", "branched", "normalised", "span*(1 - 1e-30)"),
+]
+
+
+@pytest.mark.parametrize(("answer", "about", "convention", "words"), MENDED)
+def test_cases_that_were_reported(answer: str, about: str, convention: str, words: str) -> None:
+    result = refute(written(words, about, convention))
+    assert result.answer == answer
+    if result.certificate is not None:
+        left, right = verify.verify(json.loads(json.dumps(result.certificate)))
+        assert left > right
+
+
+def test_a_shift_that_counts_one_percent_too_little_is_refuted_by_three_states() -> None:
+    """Theorem 1 with 0.99 Σε_π: a game with ε_m = 0, in which π plays what π_D never does."""
+    words = "span*(gamma*(eps_m + 0.99*sum_eps_pi + sum_eps_hat)/(1-gamma) + sum_eps_hat)"
+    result = refute(written(words, "model"))
+    assert result.answer == "refuted"
+    assert result.certificate is not None
+    assert len(result.certificate["case"]["initial"]) == 3
+    assert measure(parse_case(result.certificate["case"])).data.upper == 0
+    verify.verify(json.loads(json.dumps(result.certificate)))
+
+
+def test_words_follow_the_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where floats are below an attaining game, nothing says "not below"."""
+    monkeypatch.setattr(refuter, "_certified", lambda bound, case: None)
+    result = refute(written("0.9*span", "model"))
+    assert result.answer == "undecided"
+    assert result.tightest is not None
+    assert result.tightest.ratio > 1
+    (words,) = result.how
+    assert words.startswith(f"below an attaining game in floats, {result.tightest.ratio:.6g} times")
+    assert "not below" not in words
+
+
+def test_the_time_that_is_given_is_kept() -> None:
+    """A proof that takes longer is stopped; the answer says so, with what was found until then."""
+    words = f"span*({' + '.join(f'(eps_m + sum_eps_hat + {i}*gamma*k)**9' for i in range(9))})"
+    begun = time.monotonic()
+    result = refute(written(words), seconds=1.5)
+    # one step of Python may not be interrupted: SymPy's are far shorter than the rest of this
+    assert time.monotonic() - begun < 10
+    assert result.answer == "undecided"
+    assert result.how[0].startswith("stopped after 1.5 seconds")
+    nothing = refute(written(words), seconds=1e-3)
+    assert (nothing.answer, nothing.tightest, nothing.settings) == ("undecided", None, 0)
+    assert len(nothing.how) == 2
 
 
 # --- the families: closed form and game agree ----------------------------------------------------
@@ -320,6 +377,31 @@ def test_the_command_refutes(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     code, out, _ = run(capsys, *words, "--out", str(tmp_path), "--json")
     assert json.loads(out)["certificate"] == str(tmp_path / "refuted-model-2.json")
     assert path.read_bytes() == before
+
+
+def test_nothing_is_written_unasked(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("--about", "branched", "--convention", "normalised")
+    code, out, _ = run(capsys, "span/2", *words)
+    assert code == 1
+    assert "--out FOLDER writes the certificate" in out
+    code, out, _ = run(capsys, "span/2", *words, "--json")
+    assert (code, json.loads(out)["certificate"]) == (1, None)
+    code, out, _ = run(capsys, OUT_OF_REACH, *words)
+    assert code == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_is_stopped_in_time(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("span*k", "--about", "branched", "--convention", "normalised")
+    code, out, _ = run(capsys, *words, "--seconds", "0.01")
+    assert code == 3
+    assert "stopped after 0.01 seconds" in out
+    code, _, err = run(capsys, *words, "--seconds", "0")
+    assert code == 2
+    assert "--seconds" in err
 
 
 def test_the_command_says_undecided_and_leaves_the_tightest_game(
