@@ -1,7 +1,5 @@
 """The game of turns attains ``coupling-expected`` with policy shift: equality of rationals."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction as F
 from typing import Any
 
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 
 from bounds.library.published import find
 from bounds.shared.numbers import InputError
-from tabular.cases.case import Case
+from tabular.cases.case import Case, as_float
 from tabular.cases.check import check
 from tabular.cases.errors import measure
 from tabular.extremal import turns as turns_module
@@ -33,30 +31,13 @@ def attained(case: Case, shift: list[F], hat: list[F], error: F) -> None:
     assert list(result.errors.policy_shift) == shift
     assert list(result.errors.opponent_model[1:]) == hat
     assert result.errors.current.value == error
-    if (
-        result.errors.current.horizon is not None
-    ):  # the exact numbers outgrow the search for a proof
-        current = measure(floats(case)).current
+    if result.errors.current.horizon is not None:
+        # the exact numbers outgrow the search for a proof
+        current = measure(as_float(case)).current
         assert current.horizon is None
         assert current.upper <= float(error) + 1e-12  # what a float maximum may be off
     (verdict,) = result.verdicts
     assert verdict.discrepancy == verdict.value
-
-
-def floats(case: Case) -> Case:
-    def each(tables: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(None if table is None else table.astype(float) for table in tables)
-
-    return replace(
-        case,
-        initial=case.initial.astype(float),
-        transition=case.transition.astype(float),
-        model_transition=case.model_transition.astype(float),
-        reward=case.reward.astype(float),
-        policies=each(case.policies),
-        data_policies=each(case.data_policies),
-        opponent_models=each(case.opponent_models),
-    )
 
 
 @given(st.data(), DISCOUNTS, ERRORS, st.integers(1, 2), st.integers(0, 6), REWARDS)
