@@ -238,12 +238,12 @@ for factor in ("", "2*"):
 # %% [markdown]
 # ## Undecided
 #
-# The proofs compare rational functions. A root is replaced by one that is never above it, and here
-# that gives too much away, so this bound stays open: nothing is known against it, nothing is
-# proved.
+# The proofs compare rational functions. For roots, logarithms and whole powers there are rules that
+# put something simpler in their place; for a power such as 2/3 there is none, so this bound stays
+# open: nothing is known against it, nothing is proved.
 
 # %%
-result = judged(f"span*min(1, sqrt({TOGETHER} + {DRIFT}))")
+result = judged(f"span*min(1, ({TOGETHER} + {DRIFT})**(2/3))")
 assert result.answer == "undecided"
 assert result.certificate is None
 print(result.answer)
@@ -251,7 +251,7 @@ for step in result.how:
     print("-", step)
 
 # %% [markdown]
-# It is valid all the same, as $\sqrt x\ge x$ for $0\le x\le1$ and the fourth step of the ladder
+# It is valid all the same, as $x^{2/3}\ge x$ for $0\le x\le1$ and the fourth step of the ladder
 # shows. *Undecided* speaks of the refuter, not of the bound.
 #
 # ## What is not a bound
