@@ -200,7 +200,7 @@ def check_forms(bound: Bound, values: dict[str, Any]) -> None:
     }
     symbolic = expression(bound).subs(numbers)
     assert symbolic == sympy.Rational(value.numerator, value.denominator)
-    at = {n: Fraction(v) for n, v in values.items()}
+    at = {n: (Fraction(v), Fraction(v)) for n, v in values.items()}
     assert verify.evaluate(tree(bound), at) == (value, value)
     floats = as_floats(values)
     meant = {name: v if name == "k" else Fraction(v) for name, v in floats.items()}

@@ -307,7 +307,7 @@ def test_settings_stay_in_the_box(
 
 @given(st.fractions(-15, 15, max_denominator=50))
 def test_the_checker_encloses_the_exponential(x: F) -> None:
-    low, high = verify.evaluate(["exp", "x"], {"x": x})
+    low, high = verify.evaluate(["exp", "x"], {"x": (x, x)})
     assert low <= high
     # math.exp is right to 2⁻⁵² or so
     assert float(low) * (1 - 1e-14) <= math.exp(x) <= float(high) * (1 + 1e-14)
@@ -319,10 +319,10 @@ def test_the_checker_believes_no_wrong_enclosure(x: F, name: str) -> None:
     value = F(math.log(x) if name == "log" else math.sqrt(x))
     slack = F(1, 10**9)
     node = [name, "x", str(value - slack), str(value + slack)]
-    assert verify.evaluate(node, {"x": x}) == (value - slack, value + slack)
+    assert verify.evaluate(node, {"x": (x, x)}) == (value - slack, value + slack)
     for low, high in ((value + slack, value + 2 * slack), (value - 2 * slack, value - slack)):
         with pytest.raises(verify.Rejected, match="not between"):
-            verify.evaluate([name, "x", str(low), str(high)], {"x": x})
+            verify.evaluate([name, "x", str(low), str(high)], {"x": (x, x)})
 
 
 def test_the_checker_multiplies_enclosures_by_their_corners() -> None:
@@ -332,10 +332,12 @@ def test_the_checker_multiplies_enclosures_by_their_corners() -> None:
     assert verify.evaluate(["/", "1", wide], {}) == (F(1, 2), 1)
     assert verify.evaluate(["min", wide, "3/2"], {}) == (1, F(3, 2))
     assert verify.evaluate(["max", wide, "3/2"], {}) == (F(3, 2), 2)
+    assert verify.evaluate(["**", wide, "2"], {}) == (1, 4)
+    assert verify.evaluate(["**", ["-", wide, "3/2"], "2"], {}) == (0, F(1, 4))
     with pytest.raises(verify.Rejected, match="division by zero"):
         verify.evaluate(["/", "1", ["-", wide, "1"]], {})
     with pytest.raises(verify.Rejected, match="not usable"):
-        verify.evaluate(["**", wide, "2"], {})
+        verify.evaluate(["**", "2", wide], {})
     with pytest.raises(verify.Rejected, match="exp beyond 20"):
         verify.evaluate(["exp", "21"], {})
 
