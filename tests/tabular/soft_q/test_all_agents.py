@@ -208,12 +208,16 @@ def forged(path: list[Any], value: Any) -> dict[str, Any]:
         (["cycle"], [[["1/2", "1/2"], ["1/2", "1/2"]]]),
         (["cycle"], [[["1/2", "1/2"], ["1/2", "1/2"]]] * 2),
         (["kind"], "circle"),
-        (["format"], "bound-certificate/1"),
     ],
 )
 def test_forged_cycles_are_rejected(path: list[Any], value: Any) -> None:
     with pytest.raises(Rejected):
         verify(forged(path, value))
+
+
+def test_another_format_is_no_verdict() -> None:
+    with pytest.raises(ValueError, match="format: not soft-certificate/1"):
+        verify(forged(["format"], "bound-certificate/1"))
 
 
 def test_the_checker_stands_alone(tmp_path: Path) -> None:
