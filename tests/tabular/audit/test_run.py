@@ -198,10 +198,14 @@ def test_a_false_bound_called_valid_fails_the_check(
     assert list(tmp_path.iterdir()) == [path]
     monkeypatch.setattr(check.check, "__defaults__", (planted(),))
     capsys.readouterr()
+    assert main(["check", str(path)]) == 1
+    assert "refuted: theorem1-printed: the library calls it valid" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == [path]
+    folder = tmp_path / "certificates"
     for expected in ("case-theorem1-printed.json", "case-theorem1-printed-2.json"):
-        assert main(["check", str(path)]) == 1
-        assert f"refuted: theorem1-printed: {expected}" in capsys.readouterr().out
-        assert verify.main([str(tmp_path / expected)]) == 0
+        assert main(["check", str(path), "--certificates", str(folder)]) == 1
+        assert f"refuted: theorem1-printed: {folder / expected}" in capsys.readouterr().out
+        assert verify.main([str(folder / expected)]) == 0
 
 
 def test_certificates_of_printed_bounds_on_request(run: Path, tmp_path: Path) -> None:

@@ -326,7 +326,7 @@ def test_a_checker_without_one_of_its_demands_accepts_more(checker: ModuleType) 
             forged for words, several in by_hand.items() if words in message for forged in several
         ]
         tried = [*made, *(repaired(value, module) for value in made)]
-        by_chance = mutants(pool, module, random.Random(number), FEW)
+        by_chance = mutants(pool, module, random.Random(number), SOME)
         if not any(
             accepted(value, module) and not accepted(value, checker)
             for value in itertools.chain(tried, by_chance)
