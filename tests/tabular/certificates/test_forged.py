@@ -30,7 +30,7 @@ from tests.support.certificate_truth import is_true
 ROOT = Path(__file__).parents[3]
 RECORDED = sorted((ROOT / "notebooks" / "data" / "audit" / "certificates").glob("*.json"))
 #: Mutants that look for one hole, those of the usual tests, and those at night.
-FEW, SOME, MANY = 300, 1500, 20_000
+SOME, MANY = 1500, 20_000
 
 
 @cache
