@@ -112,7 +112,7 @@ print(f"Theorem 1 allows           {verdict.value}  = {float(verdict.value):.4f}
 print(f"excess                     {float(gap1 / verdict.value):.2f} times")
 
 # %% [markdown]
-# Nothing of this has to be believed of this library: `tabular/verify.py` is 200 lines of rational
+# Nothing of this has to be believed of this library: `tabular/verify.py` is one file of rational
 # arithmetic without any import from here, and it recomputes both sides from the game.
 
 # %%

@@ -15,7 +15,7 @@
 # The games of notebook 2 attain what the errors can cost, so they are what a bound has to survive.
 # This notebook puts bounds, written as text, before `tabular.search.refute`. It answers
 #
-# - *refuted*, with an exact game that breaks the bound, which a checker of 200 lines accepts;
+# - *refuted*, with an exact game that breaks the bound, which an independent checker accepts;
 # - *valid*, with a proof that the bound is nowhere below a coupling bound;
 # - *undecided*, with the tightest game found.
 #

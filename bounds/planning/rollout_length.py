@@ -150,8 +150,8 @@ def _note(printed: float, near: Array, k_coupling: int | None, max_k: int) -> st
         parts.append("the printed bound says nothing at any k")
     if k_coupling is None:
         parts.append(
-            "no k is better by the coupling bound than rollouts without limit; at_coupling_k is "
-            "taken at coupling_within_1_percent"
+            "no k is better by the coupling bound than rollouts without limit; values at the "
+            "coupling bound's k are those at the shortest k within 1 percent"
         )
     if not near.size:
         parts.append(f"no k up to {max_k} is within 1 percent of the best; {max_k} is taken")

@@ -78,8 +78,8 @@ def page(
         f"<h2>The ledger: {len(claims)} claims, {summary}</h2>",
         _table(claims),
         "<p class='note'>proved: by symbolic steps that ran. tested: no counterexample among the "
-        "games counted. refuted: by an exact game that a checker of 200 lines, independent of this "
-        "project, accepts.</p>",
+        "games counted. refuted: by an exact game that a checker which shares no code with this "
+        "project accepts.</p>",
         *(_data_table(table) for table in tables),
         "<h2>Pictures</h2>",
         *(_figure(picture) for picture in pictures),
