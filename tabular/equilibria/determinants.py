@@ -8,8 +8,8 @@ needs nothing else.
 The table holds floats, or Python's integers (dtype object), for which everything is exact. Floats
 come with the same expansion in absolute values, which bounds the rounding errors; ``unsure`` says
 in which games some determinant may be off by more than the part ``ACCURACY`` of itself. Adding a
-number to a row does not change E, so rows are shifted by their first entry first: payoffs with a
-large common part lose nothing.
+number to a row does not change E, so rows are shifted by their entry of smallest size first:
+payoffs with a large common part lose nothing, nor do small ones beside a huge one.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def minors(table: Array) -> Minors:
 
 
 def _normal(table: Array) -> tuple[Array, Array]:
-    """Rows shifted by their first entry, games scaled by a power of two to entries of at most 1.
+    """Rows shifted by their smallest entry, games scaled by a power of two to entries of at most 1.
 
     And the largest power of two, after scaling, of which the entries as given were multiples.
     """
@@ -87,10 +87,12 @@ def _normal(table: Array) -> tuple[Array, Array]:
     whole = np.abs(mantissa * EXACT_BELOW).astype(np.int64)
     last = np.ldexp((whole & -whole).astype(float), exponent - 53)  # the last bit of each entry
     grid = np.where(whole == 0, np.inf, last).min(axis=(0, 1))
-    shifted = table - table[:, :1]
+    least = np.abs(table).argmin(axis=1, keepdims=True)
+    shifted = table - np.take_along_axis(table, least, axis=1)
     _, power = np.frexp(np.abs(shifted).max(axis=(0, 1)))
     grid = np.ldexp(np.where(np.isfinite(grid), grid, 1.0), -power)
-    return np.ldexp(shifted, -power), grid
+    # what is a multiple and at most 1 is 0 where the grid is coarser than 1; its powers stay finite
+    return np.ldexp(shifted, -power), np.minimum(grid, 1.0)
 
 
 def _unsure(total: Array, bound: Array, k: int, grid: Array) -> Array:

@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 
 from bounds.shared.numbers import Array, InputError
-from tabular.equilibria.stage_game import Strategies
-from tabular.games.arrays import is_exact_array
+from tabular.equilibria.stage_game import Strategies, deviation_payoffs, regret
+from tabular.games.arrays import exact_array, is_exact_array
 
 #: Largest number of support profiles Π (2^|Aʲ| − 1) of a game whose equilibria are all looked for.
 MAX_SUPPORT_PROFILES = 3000
+#: Probabilities up to these are tried as 0, and steps from each.
+SUPPORTS, NEWTON_STEPS = (0.0, 1e-6), 6
 
 
 def pygambit() -> ModuleType:
@@ -55,11 +57,10 @@ def isolated_equilibria(payoffs: Array) -> list[Strategies]:
     if profiles > MAX_SUPPORT_PROFILES:
         raise InputError(
             f"payoffs: {'x'.join(map(str, sizes))} actions have {profiles} profiles of supports, "
-            f"more than {MAX_SUPPORT_PROFILES}; use tabular.equilibria.gambit.one_equilibrium "
-            "for one of its equilibria, or the selection first where it has a pure one"
+            f"more than {MAX_SUPPORT_PROFILES}; use the selection any, for one equilibrium"
         )
     found = pygambit().nash.enumpoly_solve(as_gambit(payoffs)).equilibria
-    return [_strategies(profile, exact=False) for profile in found]
+    return [corrected(payoffs, _strategies(profile, exact=False)) for profile in found]
 
 
 def one_equilibrium(payoffs: Array) -> Strategies:
@@ -67,17 +68,74 @@ def one_equilibrium(payoffs: Array) -> Strategies:
 
     Two agents: by Lemke and Howson's path (``lcp``), exactly for exact payoffs. More: in floats, by
     the global Newton method (``gnm``), and where that finds none by simplicial subdivision
-    (``simpdiv``), which always ends, at a regret of at most 1e-7 of the range of payoffs.
+    (``simpdiv``), which always ends, at a regret of at most 1e-7 of the range of payoffs; then
+    ``corrected``. A float game of two agents is solved at the binary values of its payoffs.
     """
-    game, nash = as_gambit(payoffs), pygambit().nash
+    nash = pygambit().nash
     if len(payoffs) <= 2:
-        exact = is_exact_array(payoffs)
-        return _strategies(nash.lcp_solve(game, rational=exact, stop_after=1).equilibria[0], exact)
+        found = nash.lcp_solve(as_gambit(exact_array(payoffs)), rational=True, stop_after=1)
+        exact = _strategies(found.equilibria[0], exact=True)
+        return exact if is_exact_array(payoffs) else tuple(own.astype(float) for own in exact)
+    game = as_gambit(payoffs)
     newton = nash.gnm_solve(game).equilibria
     if newton:
-        return _strategies(newton[0], exact=False)
+        return corrected(payoffs, _strategies(newton[0], exact=False))
     start = game.mixed_strategy_profile(rational=True)
-    return _strategies(nash.simpdiv_solve(start).equilibrium, exact=False)
+    profile = nash.simpdiv_solve(start).equilibrium
+    return corrected(payoffs, _strategies(profile, exact=False))
+
+
+def corrected(payoffs: Array, profile: Strategies) -> Strategies:
+    """An equilibrium as near ``profile`` as pygambit leaves it, to the rounding of floats.
+
+    By Newton's method on the conditions of the actions that are used: each pays an agent the same,
+    and their probabilities sum to 1. Very small probabilities are tried as 0 as well. Of all
+    profiles on the way the one with the smallest regret is returned.
+    """
+    table = payoffs.astype(float)
+    best, smallest = profile, float(regret(table, profile))
+    for least in SUPPORTS:
+        used = [own > least for own in profile]
+        if not all(own.any() for own in used):
+            continue
+        tried = tuple(np.where(u, own, 0.0) for own, u in zip(profile, used, strict=True))
+        for _ in range(NEWTON_STEPS):
+            tried = _newton(table, tried, used)
+            if not all(np.isfinite(own).all() and (own >= 0).all() for own in tried):
+                break
+            now = float(regret(table, tried))
+            if now < smallest:
+                best, smallest = tried, now
+    return best
+
+
+def _newton(table: Array, profile: Strategies, used: list[Array]) -> Strategies:
+    """One step on u_j(a) − v_j = 0 for used a, Σ_a x_j(a) = 1; unknown are used x and v."""
+    n, sizes = len(profile), [int(own.sum()) for own in used]
+    starts = np.cumsum([0, *sizes])
+    total = int(starts[-1])
+    slopes, values = np.zeros((total + n, total + n)), np.zeros(total + n)
+    for j in range(n):
+        rows = slice(starts[j], starts[j + 1])
+        worth = deviation_payoffs(table, profile, j)[used[j]]
+        level = float(profile[j][used[j]] @ worth)
+        values[rows], values[total + j] = worth - level, profile[j].sum() - 1
+        slopes[rows, total + j], slopes[total + j, rows] = -1, 1
+        for i in range(n):
+            if i != j:
+                both = table[j]
+                for k in reversed(range(n)):
+                    if k not in (i, j):
+                        both = np.tensordot(both, profile[k], axes=(k, 0))
+                both = both if j < i else both.T
+                slopes[rows, starts[i] : starts[i + 1]] = both[np.ix_(used[j], used[i])]
+    step = np.linalg.lstsq(slopes, -values, rcond=None)[0]
+    after = []
+    for j, own in enumerate(profile):
+        moved = own.copy()
+        moved[used[j]] += step[starts[j] : starts[j + 1]]
+        after.append(moved)
+    return tuple(after)
 
 
 def logit_equilibria(payoffs: Array, rationality: list[float]) -> list[Strategies]:

@@ -39,6 +39,7 @@ from tabular.equilibria.exploitability import exploitability, stage_regrets
 from tabular.equilibria.nash_value_iteration import Solution
 from tabular.equilibria.selection import Selection
 from tabular.equilibria.softmax import log_sum_exp, softmax
+from tabular.equilibria.verification.rounding_check import rounding_check
 from tabular.games.arrays import discounted_value, is_sparse
 from tabular.games.game import StochasticGame, as_float
 from tabular.games.policy import Policies, joint_policy
@@ -52,6 +53,9 @@ TOLERANCE = 1e-8
 #: longer; steps are of the branch's arc length, from the first to the least.
 MAX_POINTS, MAX_CORRECTIONS, EASY = 20_000, 8, 3
 FIRST_STEP, LEAST_STEP = 0.1, 1e-9
+#: The branch is followed to this λ times the largest payoff. From far before on, rounding moves u/α
+#: by more than 1, so that policies stay what they are; colder ones are checked at their own α.
+FARTHEST = 1e24
 #: The least cosine between the branch's directions at the two ends of a step.
 STRAIGHT = 0.9
 #: A correction that moves nothing by more than this part of it has converged.
@@ -95,7 +99,10 @@ def logit_values(game: StochasticGame, alpha: float, bar: Progress | None = None
             "tabular.soft_q.all_agents.simultaneous_iteration, which converges at high temperatures"
         )
     branch = _Branch(as_float(game))
-    end, points, turned = branch.follow(1 / float(alpha), bar or Progress())
+    largest = float(np.abs(branch.game.reward).max()) or 1.0
+    # in this order neither overflows
+    target = FARTHEST / largest if alpha * FARTHEST < largest else 1 / float(alpha)
+    end, points, turned = branch.follow(target, bar or Progress())
     policies = tuple(np.exp(own - log_sum_exp(own, 1.0)[:, None]) for own in branch.logs(end))
     return described(game, policies, float(alpha), points, turned)
 
@@ -106,7 +113,8 @@ def described(
     """Soft values and residual of any stationary ``policies`` at temperature ``alpha``."""
     floats = as_float(game)
     values = soft_values(floats, policies, alpha)
-    responses = logit_policies(floats, policies, values, alpha)
+    with np.errstate(over="ignore"):  # exp of minus infinity is 0, as it should be
+        responses = logit_policies(floats, policies, values, alpha)
     residual = max(
         float(np.abs(own - other).sum(axis=-1).max()) / 2
         for own, other in zip(policies, responses, strict=True)
@@ -171,6 +179,7 @@ def as_solution(game: StochasticGame, found: LogitValues) -> Solution:
         policies=found.policies,
         values=deviations.values,
         regret=regret,
+        regret_bound=rounding_check(floats, found.policies).bound,
         deviations=deviations,
         selection=Selection("logit"),
         method="logit-homotopy",

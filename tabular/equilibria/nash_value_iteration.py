@@ -9,13 +9,19 @@ the deterministic form of Nash Q-learning,
 
 It has no guarantee: with a fixed selection the step need not be a contraction, and it can cycle
 (Zinkevich, Greenwald and Littman 2005, Cyclic equilibria in Markov games). So it ends in one of
-three ways, which the answer's ``status`` names: *converged* (the values change by less than
-``TOLERANCE`` of their size), *cycle* of some period (the same values, bit for bit, as some steps
-before), or *limit* (twice the steps that a contraction would need).
+three ways: *converged* (each value changes by less than ``TOLERANCE`` of what it is made of),
+*cycle* of some period (the same values, bit for bit, as some steps before), or *limit* (twice the
+steps that a contraction would need, at most ``MAX_STEPS``). Where γ is near 1 that would take long:
+after ``PATIENCE`` steps it jumps to the values of its own policies (one linear system) wherever the
+step from there changes less than the last one did.
 
-In every case the answer describes the last policies themselves: ``values`` are their exact returns,
+In every case the answer describes the last policies themselves: ``values`` are their returns,
 ``regret`` what a stage deviation at these values gains, ``exploitability`` what the best deviation
-gains. Iteration is in floats, with Q rounded to 2⁻⁴⁰ of its largest entry so that ties stay ties.
+gains. Iteration is in floats, offsets taken off and Q rounded so that ties stay ties
+(``verification.payoff_sizes``). What has converged is then refined (``verification.refinement``)
+and checked: where its regret is more than rounding explains (``verification.rounding_check``) the
+answer's ``status`` is *unverified*, never converged.
+
 For an exact game, rational policies near the last ones are then tried: if they are, state by state,
 the selected equilibria of the stage games at their own values, in rational arithmetic, then the
 answer is exact (``exact``; its regret and exploitability are 0 and not small). (Mixed stage
@@ -27,7 +33,6 @@ stochastic games can be irrational.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from math import comb
 
 import numpy as np
@@ -39,24 +44,31 @@ from tabular.equilibria.exploitability import (
     best_response,
     exploitability,
     profile_values,
-    stage_payoffs,
     stage_regrets,
+    stage_tables,
 )
-from tabular.equilibria.selection import NoSuchEquilibriumError, Selection
-from tabular.equilibria.shapley import contraction_steps, is_zero_sum, value_iteration
+from tabular.equilibria.selection import Selection
+from tabular.equilibria.shapley import as_zero_sum, contraction_steps, value_iteration
 from tabular.equilibria.stage_equilibria import check_solvable, selected
+from tabular.equilibria.stage_game import expected_payoffs
+from tabular.equilibria.verification.near_rationals import NEAR, near_rationals
+from tabular.equilibria.verification.payoff_sizes import centred
+from tabular.equilibria.verification.refinement import Stages, Step, refined
+from tabular.equilibria.verification.rounding_check import rounding_check
+from tabular.equilibria.verification.stages import (
+    relative_payoffs,
+    stage_equilibria,
+    unrounded_equilibria,
+)
+from tabular.equilibria.zero_sum_stage import solve_matrix
 from tabular.games.arrays import is_exact_array
 from tabular.games.game import StochasticGame, as_float
 from tabular.games.policy import Policies, uniform
 
 #: The change, as a part of the largest value, at which Nash value iteration has converged.
 TOLERANCE = 1e-12
-#: Q is rounded to this part of its largest entry.
-RESOLUTION = 2.0**-40
-#: How far a float probability may be from the rational that it is taken for.
-NEAR = 1e-7
-#: Largest denominator of such a rational.
-MAX_DENOMINATOR = 10_000
+#: Steps before jumps ahead, and most steps.
+PATIENCE, MAX_STEPS = 300, 20_000
 #: How often rational policies are replaced by the selected equilibria at their values.
 EXACT_ROUNDS = 4
 #: Largest exact game that is solved exactly: states, and stage games' pairs of supports in all.
@@ -70,10 +82,12 @@ class Solution:
 
     policies: πʲ[s, aʲ]; values: [agent, s], their un-normalised returns.
     regret: [s], the largest gain of one agent by one deviation.
+    regret_bound: [s], proved: at the floats' binary values it is at most this, rounding included;
+        divided by 1 − γ it bounds the exploitability. For exact answers the regret itself.
     deviations: exact best responses (``exploitability`` and more).
     selection: which equilibrium of a stage game was asked for.
     method: "policy-iteration", "shapley" or "nash-value-iteration".
-    status: "converged", "cycle" or "limit"; period: of a cycle, else 0.
+    status: "converged", "unverified", "cycle" or "limit"; period: of a cycle, else 0.
     iterations, residual: steps of the method, and the largest change of values in the last one.
     error: proved distance from the value of a zero-sum game, or None.
     exact: whether policies, values, regret and exploitability are rational and an equilibrium.
@@ -82,6 +96,7 @@ class Solution:
     policies: Policies
     values: Array
     regret: Array
+    regret_bound: Array
     deviations: Exploitability
     selection: Selection
     method: str
@@ -118,16 +133,22 @@ def solve(game: StochasticGame, selection: Selection, bar: Progress | None = Non
     bar = bar or Progress()
     if game.n == 1:
         return _described(game, _decision_process(game), selection)
-    if is_zero_sum(game) and selection.name != "global-optimum":
-        found = _shapley(as_float(game), selection, bar)
+    played = centred(as_float(game))
+    opposed = as_zero_sum(played) if selection.name != "global-optimum" else None
+    if opposed is not None:
+        found = _shapley(opposed, selection, bar)
     else:
-        check_solvable(game.actions)
-        found = _iterated(as_float(game), selection, bar)
+        check_solvable(game.actions, selection)
+        found = _iterated(played, selection, bar)
     if game.is_exact and _is_small(game):
         exact = _exact_policies(game, found.policies, selection)
         if exact is not None:
             found = replace(found, policies=exact, status="converged", period=0)
             return _described(game, found, selection)
+    if found.status == "converged":
+        step, stages = _steps(opposed or played, selection)
+        policies, _ = refined(opposed or played, found.policies, step, stages)
+        found = replace(found, policies=policies)
     return _described(as_float(game), found, selection)
 
 
@@ -136,10 +157,42 @@ def _is_small(game: StochasticGame) -> bool:
     return game.n_states <= MAX_EXACT_STATES and game.n_states * systems <= MAX_EXACT_SYSTEMS
 
 
+def _steps(game: StochasticGame, selection: Selection) -> tuple[Step, Stages]:
+    """How stage games are solved without rounding, in floats and in exact numbers."""
+    try:
+        check_solvable(game.actions, selection)
+    except InputError:  # a large zero-sum game: the matrix solver's equilibrium is as good
+
+        def opposed(values: Array) -> tuple[Policies, Array]:
+            found = solve_matrix(relative_payoffs(game, values)[:, 0])
+            payoffs = np.stack([found.guaranteed, -found.guaranteed]) + game.gamma * values
+            return (found.x, found.y), payoffs
+
+        def opposed_exactly(payoffs: Array) -> Policies:
+            found = solve_matrix(payoffs[:, 0])
+            return found.x, found.y
+
+        return opposed, opposed_exactly
+
+    def chosen(values: Array) -> tuple[Policies, Array]:
+        return unrounded_equilibria(game, values, selection)
+
+    def exactly(payoffs: Array) -> Policies:
+        return selected(payoffs, selection).strategies
+
+    return chosen, exactly
+
+
 def _described(game: StochasticGame, found: _Found, selection: Selection) -> Solution:
     deviations = exploitability(game, found.policies)
     values = deviations.values
     regret = stage_regrets(game, found.policies, values).max(axis=-1)
+    status, bound = found.status, regret
+    if not game.is_exact:
+        check = rounding_check(game, found.policies)
+        bound = check.bound
+        if status == "converged" and not check.holds:
+            status = "unverified"
     error = None
     if found.method == "shapley":
         # the value lies between what agent 0 is sure of and what agent 1 concedes
@@ -148,10 +201,11 @@ def _described(game: StochasticGame, found: _Found, selection: Selection) -> Sol
         policies=found.policies,
         values=values,
         regret=regret,
+        regret_bound=bound,
         deviations=deviations,
         selection=selection,
         method=found.method,
-        status=found.status,
+        status=status,
         period=found.period,
         iterations=found.iterations,
         residual=found.residual,
@@ -172,33 +226,46 @@ def _shapley(game: StochasticGame, selection: Selection, bar: Progress) -> _Foun
     solved = value_iteration(game, bar=bar)
     policies = solved.policies
     try:
-        check_solvable(game.actions)
+        check_solvable(game.actions, selection)
     except InputError:  # too large to enumerate: the matrix solver's equilibrium is as good
         pass
     else:
         values = np.stack([solved.values, -solved.values])
-        policies = _stage(game, values, selection, solved.iterations)[0]
+        policies = stage_equilibria(game, values, selection, solved.iterations)[0]
     return _Found(policies, "shapley", iterations=solved.iterations, residual=solved.residual)
 
 
 def _iterated(game: StochasticGame, selection: Selection, bar: Progress) -> _Found:
-    """Nash value iteration on a float game."""
+    """Nash value iteration on a float game, after ``PATIENCE`` steps with jumps ahead."""
     values = np.zeros((game.n, game.n_states))
     seen: dict[bytes, int] = {values.tobytes(): 0}
-    limit = 2 * contraction_steps(float(game.gamma), TOLERANCE)
-    status, period, residual = "limit", 0, np.inf
+    limit = min(MAX_STEPS, 2 * contraction_steps(float(game.gamma), TOLERANCE))
+    status, period, part = "limit", 0, np.inf
     policies: Policies = ()
-    iterations = 0
+    iterations, wait, due = 0, 1, PATIENCE
     for iterations in bar.over(range(1, limit + 1), "Nash value iteration"):
-        policies, after = _stage(game, values, selection, iterations)
-        residual = float(np.abs(after - values).max())
+        before = part
+        policies, after = stage_equilibria(game, values, selection, iterations)
+        residual, part = _change(game, policies, values, after)
         values = after
-        if residual <= TOLERANCE * float(np.abs(values).max()):
+        if part <= TOLERANCE:
             status = "converged"
             break
-        before = seen.setdefault(values.tobytes(), iterations)
-        if before < iterations:
-            status, period = "cycle", iterations - before
+        if iterations >= due:
+            ahead = profile_values(game, policies)
+            then, beyond = stage_equilibria(game, ahead, selection, iterations)
+            change, smaller = _change(game, then, ahead, beyond)
+            wait = 1 if smaller < before else 2 * wait
+            due = iterations + wait
+            if smaller < before:
+                policies, values, residual, part = then, beyond, change, smaller
+                seen.clear()
+                if part <= TOLERANCE:
+                    status = "converged"
+                    break
+        earlier = seen.setdefault(values.tobytes(), iterations)
+        if earlier < iterations:
+            status, period = "cycle", iterations - earlier
             break
     return _Found(
         policies=policies,
@@ -210,43 +277,30 @@ def _iterated(game: StochasticGame, selection: Selection, bar: Progress) -> _Fou
     )
 
 
-def _stage(
-    game: StochasticGame, values: Array, selection: Selection, iteration: int
-) -> tuple[Policies, Array]:
-    """The selected equilibria at ``values`` [agent, s], and their payoffs [agent, s]."""
-    payoffs = stage_payoffs(game, values)
-    if not is_exact_array(payoffs):
-        payoffs = rounded(payoffs)
-    try:
-        chosen = selected(payoffs, selection)
-    except NoSuchEquilibriumError as error:
-        state = f"{error.game} ({game.states[error.game]})" if game.states else f"{error.game}"
-        raise InputError(
-            f"selection: {selection}: stage game of state {state} in iteration {iteration}: "
-            f"{error.why}"
-        ) from None
-    return chosen.strategies, np.asarray(chosen.payoffs.T)
+def _change(
+    game: StochasticGame, policies: Policies, values: Array, after: Array
+) -> tuple[float, float]:
+    """The largest change of a value, and the largest as a part of what the value is made of.
 
-
-def rounded(payoffs: Array) -> Array:
-    """``payoffs`` rounded to a power of two, ``RESOLUTION`` of the largest entry."""
-    size = float(np.abs(payoffs).max())
-    if size == 0:
-        return payoffs
-    unit = RESOLUTION * 2.0 ** np.frexp(size)[1]
-    return np.asarray(np.rint(payoffs / unit) * unit)
+    That is E (|reward| + γ |value|) over what is played: what nobody plays has no part in it.
+    """
+    tables = stage_tables(game, np.abs(game.reward), np.abs(values))
+    sizes = expected_payoffs(tables, policies).T
+    change = np.abs(after - values)
+    part = np.divide(change, sizes, out=np.where(change > 0, np.inf, 0.0), where=sizes > 0)
+    return float(change.max()), float(part.max())
 
 
 def _exact_policies(
     game: StochasticGame, policies: Policies, selection: Selection
 ) -> Policies | None:
     """Rational policies near ``policies`` that are the selected equilibria at their own values."""
-    tried = _near_rationals(policies)
+    tried = near_rationals(policies)
     for _ in range(EXACT_ROUNDS):
         if tried is None:
             return None
         try:
-            after = _stage(game, profile_values(game, tried), selection, 0)[0]
+            after = stage_equilibria(game, profile_values(game, tried), selection, 0)[0]
         except InputError:  # no such equilibrium at these values
             return None
         if not all(map(is_exact_array, after)):  # mixed, of three or more agents
@@ -264,17 +318,3 @@ def _same_equilibrium(game: StochasticGame, tried: Policies, floats: Policies) -
         for own, other in zip(tried, floats, strict=True)
     )
     return near and bool((stage_regrets(game, tried, profile_values(game, tried)) == 0).all())
-
-
-def _near_rationals(policies: Policies) -> Policies | None:
-    """Fractions with small denominators in place of floats, where they are near and sum to 1."""
-    found = []
-    for policy in policies:
-        exact = np.empty(policy.shape, dtype=object)
-        for index, x in np.ndenumerate(policy):
-            exact[index] = Fraction(float(x)).limit_denominator(MAX_DENOMINATOR)
-        near = np.abs(exact.astype(float) - policy) <= NEAR
-        if not near.all() or (exact.sum(axis=-1) != 1).any():
-            return None
-        found.append(exact)
-    return tuple(found)

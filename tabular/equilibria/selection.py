@@ -2,6 +2,8 @@
 
 The choices, by the names that users give:
 
+- ``any``: one that is found with little work, for games with too many equilibria to list
+  (``stage_equilibria``)
 - ``first``: the first in the order of the solver (for two agents that of ``support_enumeration``:
   pure before mixed; for more, pure ones in the order of joint actions, then pygambit's)
 - ``best:J``: the best for agent J
@@ -14,7 +16,9 @@ enough for every choice but the last: a payoff is largest at a corner, and a glo
 pure one. Saddle points form a product of two polytopes whose corners need not be extreme
 equilibria; where no extreme one is a saddle, two zero-sum games decide (``saddle_point``).
 
-Payoffs of floats that differ by less than the part ``TIE`` of the game's largest are equal.
+Floats: payoffs that differ by less than the part ``TIE`` of what is received are equal. Received is
+what the profile plays, E |payoff − base|, where an agent's base is its payoff of smallest size: so
+neither an offset that all payoffs have in common nor a fine that nobody risks makes payoffs equal.
 """
 
 from __future__ import annotations
@@ -32,9 +36,10 @@ from tabular.equilibria.zero_sum_stage import best_guarantee
 from tabular.games.arrays import is_exact_array
 
 #: Names without an agent; ``best:J`` is the other.
-NAMES = ("first", "best-sum", "pareto", "global-optimum", "saddle")
-#: How close float payoffs count as equal, as a part of the game's largest.
-TIE = 1e-9
+NAMES = ("first", "any", "best-sum", "pareto", "global-optimum", "saddle")
+#: How close float payoffs count as equal, as a part of what is received; and as a part of an
+#: offset, which its floats are rounded to: 8 units in the last place.
+TIE, OFFSET_TIE = 1e-9, 2.0**-50
 
 
 @dataclass(frozen=True)
@@ -75,11 +80,10 @@ def select(equilibria: Equilibria, payoffs: Array, selection: Selection) -> Equi
     Raises ``NoSuchEquilibriumError`` for the first game without one.
     """
     games = len(payoffs)
-    slack = slacks(payoffs)
     present = np.bincount(equilibria.game, minlength=games)
     if (present == 0).any() and selection.name != "global-optimum":
         raise NoSuchEquilibriumError(int(present.argmin()), "no equilibrium was found")
-    fits = _fits(equilibria, payoffs, selection, slack)
+    fits = _fits(equilibria, payoffs, selection)
     chosen = np.flatnonzero(fits)
     first = np.searchsorted(equilibria.game[chosen], np.arange(games))
     has = np.bincount(equilibria.game[chosen], minlength=games) > 0
@@ -90,11 +94,23 @@ def select(equilibria: Equilibria, payoffs: Array, selection: Selection) -> Equi
     return equilibria.take(chosen[first])
 
 
-def slacks(payoffs: Array) -> Array:
-    """What payoffs of each game may differ by and count as equal, [game]: 0 for exact games."""
+def _based(payoffs: Array) -> tuple[Array, Array]:
+    """``payoffs[game, agent, …]`` without each agent's base, and the bases [game, agent]."""
+    flat = payoffs.reshape(*payoffs.shape[:2], -1)
     if is_exact_array(payoffs):
-        return np.full(len(payoffs), Fraction(0))
-    return np.asarray(TIE * np.abs(payoffs).reshape(len(payoffs), -1).max(axis=1))
+        return payoffs, np.full(flat.shape[:2], Fraction(0))
+    base = np.take_along_axis(flat, np.abs(flat).argmin(axis=-1)[..., None], axis=-1)
+    return (flat - base).reshape(payoffs.shape), base[..., 0]
+
+
+def _slack(based: Array, base: Array, strategies: Strategies) -> Array:
+    """What payoffs may differ by and count as equal, [e, agent]: 0 for exact games.
+
+    ``based[e, agent, …]`` are payoffs without the bases ``base[e, agent]``.
+    """
+    if is_exact_array(based):
+        return base
+    return TIE * expected_payoffs(np.abs(based), strategies) + OFFSET_TIE * np.abs(base)
 
 
 def _none(game: int, present: Array, selection: Selection) -> NoSuchEquilibriumError:
@@ -106,23 +122,30 @@ def _none(game: int, present: Array, selection: Selection) -> NoSuchEquilibriumE
     return NoSuchEquilibriumError(game, f"{who} {kind}; choose another selection")
 
 
-def _fits(found: Equilibria, payoffs: Array, selection: Selection, slack: Array) -> Array:
+def _fits(found: Equilibria, payoffs: Array, selection: Selection) -> Array:
     """Which rows may be taken, [e]."""
-    game, own = found.game, found.payoffs
-    if selection.name == "first":
+    game = found.game
+    if selection.name in ("first", "any") or not len(game):
         return np.ones(len(game), bool)
+    certain = all(map(is_exact_array, found.strategies))
+    tables, bases = _based(payoffs if certain else payoffs.astype(float))
+    based = tables[game]
+    slack = _slack(based, bases[game], found.strategies)
+    if selection.name == "global-optimum":
+        return np.asarray(is_global_optimum(based, found.strategies, slack), bool)
+    if selection.name == "saddle":
+        return np.asarray(is_saddle(based, found.strategies, slack), bool)
+    own = expected_payoffs(based, found.strategies)
     if selection.name == "pareto":
         return _undominated(game, own, slack)
-    if selection.name == "global-optimum":
-        room = slack[game][:, None]
-        return np.asarray(is_global_optimum(payoffs[game], found.strategies, room), bool)
-    if selection.name == "saddle":
-        room = slack[game][:, None]
-        return np.asarray(is_saddle(payoffs[game], found.strategies, room), bool)
-    score = own.sum(axis=1) if selection.agent is None else own[:, selection.agent]
+    if selection.agent is None:
+        score, room = own.sum(axis=1), slack.sum(axis=1)
+    else:
+        score, room = own[:, selection.agent], slack[:, selection.agent]
     starts = np.searchsorted(game, np.arange(len(payoffs)))
-    best = np.maximum.reduceat(score, starts)
-    return np.asarray(score >= (best - slack)[game])
+    best = np.maximum.reduceat(score, starts)[game]
+    leads = np.where(score == best, room, 0 * room)
+    return np.asarray(score >= best - np.maximum(room, np.maximum.reduceat(leads, starts)[game]))
 
 
 def _undominated(game: Array, own: Array, slack: Array) -> Array:
@@ -134,7 +157,7 @@ def _undominated(game: Array, own: Array, slack: Array) -> Array:
     other = np.arange(len(this)) - np.repeat(np.cumsum(number) - number, number)
     other += starts[game[this]]
     gain = own[other] - own[this]
-    room = slack[game[this]][:, None]
+    room = np.maximum(slack[this], slack[other])
     dominated = (gain >= -room).all(axis=1) & (gain > room).any(axis=1)
     out = np.ones(len(game), bool)
     out[this[dominated]] = False
@@ -167,5 +190,6 @@ def saddle_point(payoffs: Array) -> Strategies | None:
     u, v = best_guarantee(A)[1], best_guarantee(B.T)[1]
     x, for_x = best_guarantee(np.concatenate([A - u, v - B], axis=1))
     y, for_y = best_guarantee(np.concatenate([(u - A).T, (B - v).T], axis=1))
-    slack = slacks(payoffs[None])[0]
+    tables, bases = _based(payoffs[None])
+    slack = _slack(tables, bases, (x[None], y[None])).max()
     return (x, y) if min(for_x, for_y) >= -slack else None

@@ -7,6 +7,10 @@
   the list holds the one of ``one_equilibrium`` there. Where pure ones are enough for a selection
   (``first`` in a game that has one, ``global-optimum``) pygambit is not asked.
 
+The selection ``any`` lists nothing: it takes the first pure equilibrium, and the one of
+``one_equilibrium`` in games without; of two agents in a small game the first, which needs no
+pygambit.
+
 Every function takes a batch of games ``payoffs[game, agent, a⁰, a¹, …]``.
 """
 
@@ -20,8 +24,13 @@ import numpy as np
 from bounds.shared.numbers import Array, InputError
 from tabular.equilibria.gambit import isolated_equilibria, one_equilibrium
 from tabular.equilibria.selection import Selection, select
-from tabular.equilibria.stage_game import expected_payoffs
-from tabular.equilibria.support_enumeration import Equilibria, check_enumerable, support_enumeration
+from tabular.equilibria.stage_game import Strategies, expected_payoffs
+from tabular.equilibria.support_enumeration import (
+    Equilibria,
+    check_enumerable,
+    is_enumerable,
+    support_enumeration,
+)
 from tabular.games.arrays import is_exact_array
 
 #: Largest number of joint actions of a game whose pure equilibria are looked for.
@@ -61,9 +70,11 @@ def selected(payoffs: Array, selection: Selection) -> Equilibria:
     Raises ``NoSuchEquilibriumError`` for a game without one.
     """
     n = payoffs.shape[1]
-    if n <= 2:
+    if n == 1 or (n == 2 and (selection.name != "any" or is_enumerable(payoffs.shape[2:]))):
         return select(all_equilibria(payoffs), payoffs, selection)
     found = pure_equilibria(payoffs)
+    if selection.name == "any":
+        return select(_with_one(found, payoffs), payoffs, selection)
     if selection.name == "first":
         without = np.flatnonzero(np.bincount(found.game, minlength=len(payoffs)) == 0)
         found = _with_mixed(found, payoffs, without)
@@ -72,15 +83,25 @@ def selected(payoffs: Array, selection: Selection) -> Equilibria:
     return select(found, payoffs, selection)
 
 
-def check_solvable(actions: tuple[int, ...]) -> None:
+def check_solvable(actions: tuple[int, ...], selection: Selection) -> None:
     """``InputError`` where games with these numbers of actions are too large for ``selected``."""
-    if len(actions) == 2:
+    if len(actions) == 2 and selection.name != "any":
         check_enumerable(actions)
     elif prod(actions) > MAX_JOINT_ACTIONS:
         raise InputError(
             f"actions: {'x'.join(map(str, actions))} are {prod(actions)} joint actions, more than "
             f"{MAX_JOINT_ACTIONS}; use fewer agents or actions"
         )
+
+
+def _with_one(pure: Equilibria, payoffs: Array) -> Equilibria:
+    """``pure``, and one equilibrium of each game without."""
+    lacking = np.flatnonzero(np.bincount(pure.game, minlength=len(payoffs)) == 0)
+    if not lacking.size:
+        return pure
+    profiles = [one_equilibrium(payoffs[g]) for g in lacking]
+    exact = all(is_exact_array(own) for profile in profiles for own in profile)
+    return _joined(pure, payoffs, lacking.tolist(), profiles, exact=exact)
 
 
 def _with_mixed(pure: Equilibria, payoffs: Array, games: Array) -> Equilibria:
@@ -96,19 +117,22 @@ def _with_mixed(pure: Equilibria, payoffs: Array, games: Array) -> Equilibria:
             if any(np.count_nonzero(own) > 1 for own in profile):
                 index.append(int(g))
                 profiles.append(profile)
-    if not profiles:
-        return pure
-    mixed = tuple(np.stack(parts) for parts in zip(*profiles, strict=True))
-    floats = payoffs.astype(float)
-    at = expected_payoffs(floats[index], mixed)
+    return _joined(pure, payoffs, index, profiles, exact=False) if profiles else pure
+
+
+def _joined(
+    pure: Equilibria, payoffs: Array, index: list[int], profiles: list[Strategies], *, exact: bool
+) -> Equilibria:
+    """``pure`` and the ``profiles`` of games ``index``, grouped by game; Fractions or floats."""
+    kind: type = object if exact else float
+    mixed: Strategies = tuple(np.stack(parts).astype(kind) for parts in zip(*profiles, strict=True))
+    at = expected_payoffs(payoffs[index].astype(kind), mixed)
     game = np.concatenate([pure.game, index])
-    order = np.argsort(game, kind="stable")
     together = Equilibria(
         game,
         tuple(
-            np.concatenate([a.astype(float), b])
-            for a, b in zip(pure.strategies, mixed, strict=True)
+            np.concatenate([a.astype(kind), b]) for a, b in zip(pure.strategies, mixed, strict=True)
         ),
-        np.concatenate([pure.payoffs.astype(float), at]),
+        np.concatenate([pure.payoffs.astype(kind), at]),
     )
-    return together.take(order)
+    return together.take(np.argsort(game, kind="stable"))

@@ -108,7 +108,10 @@ def regret(payoffs: Array, strategies: Sequence[Array]) -> Operand:
 
 
 def is_global_optimum(payoffs: Array, strategies: Sequence[Array], slack: Operand = 0) -> Any:
-    """Whether every agent receives its highest payoff, up to ``slack``; shape [...]."""
+    """Whether every agent receives its highest payoff, shape [...].
+
+    Up to ``slack``, a number or an array [..., agent].
+    """
     axes = tuple(range(-len(strategies), 0))
     best = payoffs.max(axis=axes)
     return (expected_payoffs(payoffs, strategies) >= best - np.asarray(slack)).all(axis=-1)
@@ -117,17 +120,14 @@ def is_global_optimum(payoffs: Array, strategies: Sequence[Array], slack: Operan
 def is_saddle(payoffs: Array, strategies: Sequence[Array], slack: Operand = 0) -> Any:
     """Whether the profile is an equilibrium that no deviation of others hurts; shape [...].
 
-    Both up to ``slack``, a number or an array [..., 1].
+    Both up to ``slack``, a number or an array [..., agent].
     """
     at = expected_payoffs(payoffs, strategies)
     fine = (regrets(payoffs, strategies) <= slack).all(axis=-1)
+    least = at - np.asarray(slack)
     for j, own in enumerate(strategies):
-        fine = fine & (_worst(payoffs, own, j, len(strategies)) >= at[..., j] - _flat(slack))
+        fine = fine & (_worst(payoffs, own, j, len(strategies)) >= least[..., j])
     return fine
-
-
-def _flat(slack: Operand) -> Operand:
-    return slack[..., 0] if isinstance(slack, np.ndarray) else slack
 
 
 def _worst(payoffs: Array, own: Array, agent: int, n: int) -> Array:

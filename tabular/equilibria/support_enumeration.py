@@ -110,16 +110,24 @@ def support_enumeration(payoffs: Array) -> Equilibria:
     return Equilibria(game, (x, y), expected_payoffs(tables[game], (x, y)))
 
 
+def is_enumerable(actions: tuple[int, ...]) -> bool:
+    """Whether two-player games with these numbers of actions are small enough to enumerate."""
+    return _systems(actions) <= MAX_SYSTEMS and max(actions) <= MAX_ACTIONS
+
+
+def _systems(actions: tuple[int, ...]) -> int:
+    rows, columns = actions
+    return comb(rows + columns, rows) - 1
+
+
 def check_enumerable(actions: tuple[int, ...]) -> None:
     """``InputError`` unless two-player games with these numbers of actions can be enumerated."""
-    rows, columns = actions
-    systems = comb(rows + columns, rows) - 1
-    if systems > MAX_SYSTEMS or max(actions) > MAX_ACTIONS:
+    if not is_enumerable(actions):
+        rows, columns = actions
         raise InputError(
-            f"payoffs: {rows}x{columns} actions are too many to enumerate supports ({systems} "
-            f"systems; at most {MAX_SYSTEMS}, and {MAX_ACTIONS} actions); for one equilibrium use "
-            "tabular.equilibria.gambit.one_equilibrium, for zero-sum games "
-            "tabular.equilibria.zero_sum_stage"
+            f"payoffs: {rows}x{columns} actions are too many to enumerate supports "
+            f"({_systems(actions)} systems; at most {MAX_SYSTEMS}, and {MAX_ACTIONS} actions); use "
+            "the selection any, for one equilibrium"
         )
 
 

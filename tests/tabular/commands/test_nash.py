@@ -249,7 +249,7 @@ def test_games_that_are_too_large(tmp_path: Path, capsys: pytest.CaptureFixture[
     }
     line = refusal(capsys, written(tmp_path, value))
     assert "12x12 actions are too many to enumerate supports" in line
-    assert "tabular.equilibria.gambit.one_equilibrium" in line
+    assert "use the selection any, for one equilibrium" in line
 
 
 def test_three_agents_without_pygambit(

@@ -153,7 +153,7 @@ def test_names(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("best", "selection: 'best'; give first, best-sum"),
+        ("best", "selection: 'best'; give first, any, best-sum"),
         ("", "selection: ''; give first"),
         ("FIRST", "selection: 'FIRST'"),
         ("best:-1", "selection: 'best:-1'"),

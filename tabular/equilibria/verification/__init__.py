@@ -1,0 +1,1 @@
+"""Float equilibria checked against what rounding explains, and mended where it does not."""
