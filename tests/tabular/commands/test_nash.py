@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from bounds.shared.files import json_text, write_json
 from bounds.shared.numbers import InputError
 from tabular.cases.strategies import games
 from tabular.commands.main import main
+from tabular.equilibria.verification import rounding_check
 from tabular.games.catalogue import find
 from tabular.games.files import REQUIRED, game_json, load_game, parse_game
 from tabular.games.game import StochasticGame
@@ -129,6 +131,70 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "value error     at most 0" in out
     assert out.splitlines()[-1].split() == ["0", "0", "1/2", "1/2", "0", "1/2", "1/2", "0"]
+
+
+# The check, and all equilibria
+
+
+def test_what_fails_the_check_is_not_called_converged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounding_check, "ALLOWED", 0.0)  # nothing passes for rounding
+    path = written(tmp_path, chicken() | {"gamma": 0.9})
+    result = answer(capsys, path, "--selection", "best-sum")
+    assert result["status"] == "unverified"
+    assert main(["nash", path, "--selection", "best-sum"]) == 3
+    assert "not verified: its regret is more than rounding explains" in capsys.readouterr().out
+
+
+def test_all_equilibria_of_one_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, chicken())
+    assert main(["nash", path, "--all", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["equilibria"]
+    assert [one["values"] for one in found] == [["20", "70"], ["70", "20"], ["140/3", "140/3"]]
+    assert found[2]["policies"] == [["2/3", "1/3"], ["2/3", "1/3"]]
+    assert all(one["verified"] and one["exact"] and one["regret"] == "0" for one in found)
+    assert main(["nash", path, "--all"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("equilibria      3\n")
+    assert "NOT VERIFIED" not in out
+
+
+def test_all_of_a_float_game(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, chicken() | {"gamma": 0.9})
+    assert main(["nash", path, "--all", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["equilibria"]
+    assert len(found) == 3
+    assert all(one["verified"] and not one["exact"] for one in found)
+    # payoffs of at most 10 a step, 70 in all: some roundings of that
+    assert all(0 <= one["regret"] <= one["regret_bound"] <= 1e-10 for one in found)
+
+
+@pytest.mark.parametrize("flags", [("--selection", "pareto"), ("--temperature", "1")])
+def test_all_is_no_selection(
+    flags: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refusal(capsys, written(tmp_path, chicken()), "--all", *flags)
+    assert line == "--all: beside a selection or a temperature; leave one of the two out"
+
+
+def test_all_is_for_one_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, catalogued(tmp_path, "grid-game-2"), "--all")
+    assert line.startswith("game: 57 states; all equilibria are listed for one state only")
+
+
+@pytest.mark.parametrize("temperature", ["1e-300", "1e-12"])
+def test_the_smallest_temperatures_end(
+    temperature: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In an answer or in a message, within seconds."""
+    begun = time.process_time()
+    code = main(["nash", written(tmp_path, chicken()), "--temperature", temperature])
+    assert time.process_time() - begun < 60
+    printed = capsys.readouterr()
+    assert code in (0, 2, 3)
+    assert (code == 2) == (printed.out == "")
+    assert len(printed.err.splitlines()) == (code == 2)
 
 
 # Game files
