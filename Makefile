@@ -16,9 +16,10 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 # Tests run in two processes: one thread each. PYTEST also serves the benchmarks.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
+TWO := -n 2 --dist loadfile
 COVERAGE := --cov --cov-report=term:skip-covered
 
-.PHONY: verify verify-deep test test-nightly bench record notebooks lint format lock clean help
+.PHONY: verify verify-deep test test-nightly coverage bench record notebooks lint format lock clean help
 
 verify: $(BASE)  ## run the audit: every claim checked from first principles (AUDIT_ARGS=...)
 	@$(BIN)/python -m tabular audit $(AUDIT_ARGS)
@@ -26,11 +27,14 @@ verify: $(BASE)  ## run the audit: every claim checked from first principles (AU
 verify-deep: $(DEV)  ## train AORPO anew on exact games, compare with the record (minutes, one core)
 	@$(ONE_THREAD) $(BIN)/python notebooks/record_theory.py --check
 
-test: lint  ## linters, types, import contracts, tests with branch coverage (PYTEST_ARGS=...)
-	@HYPOTHESIS_PROFILE=ci $(PYTEST) -n 2 --dist loadfile -m "not nightly" $(COVERAGE) $(PYTEST_ARGS)
+test: lint  ## linters, types, import contracts, tests (PYTEST_ARGS=...)
+	@HYPOTHESIS_PROFILE=ci $(PYTEST) $(TWO) -m "not nightly" $(PYTEST_ARGS)
 
-test-nightly: $(DEV)  ## the tests marked nightly too, with many more examples each
-	@HYPOTHESIS_PROFILE=nightly $(PYTEST) -n 2 --dist loadfile $(COVERAGE) $(PYTEST_ARGS)
+coverage: $(DEV)  ## the same tests with branch coverage: they take twice as long
+	@HYPOTHESIS_PROFILE=ci $(PYTEST) $(TWO) -m "not nightly" $(COVERAGE) $(PYTEST_ARGS)
+
+test-nightly: $(DEV)  ## the tests marked nightly too, with many more examples each, with coverage
+	@HYPOTHESIS_PROFILE=nightly $(PYTEST) $(TWO) -o timeout=0 $(COVERAGE) $(PYTEST_ARGS)
 
 bench: $(DEV)  ## time tests/benchmarks on one thread
 	@$(PYTEST) tests/benchmarks --benchmark-enable -p no:randomly $(PYTEST_ARGS)

@@ -79,7 +79,8 @@ axes.set_xlabel("episodes")
 axes.set_ylabel("Q of agent 0 (un-normalised return)")
 axes.legend(fontsize=8, frameon=False, loc="center left")
 # after 25 episodes no reward has come back to the start yet in most runs
-assert (np.diff(middle) >= 0).all() and (np.diff(middle[1:]) > 0).all()
+assert (np.diff(middle) >= 0).all()
+assert (np.diff(middle[1:]) > 0).all()
 show.figure(drawn, "nash-q-values")
 
 # %% [markdown]

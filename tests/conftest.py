@@ -4,6 +4,7 @@ Its profiles: dev by hand, ci in make test (the same examples every time), night
 """
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -13,3 +14,5 @@ settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", max_examples=60, derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("nightly", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+# a shell's background jobs ignore Ctrl-C, and what they start does too: tests send it to processes
+signal.signal(signal.SIGINT, signal.default_int_handler)
