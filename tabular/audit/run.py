@@ -1,8 +1,9 @@
 """The audit: every claim about the bounds, checked on games, with a ledger of what was found.
 
 The statuses come out of the run: a bound with an exact counterexample that the independent checker
-accepts is ``refuted``; a bound without one is ``tested``. ``proved`` is written only where a
-symbolic proof ran (``bounds.proofs.theorems``).
+accepts is ``refuted``; a bound without one is ``tested``. ``proved`` is written only where a proof
+ran and no game contradicts it: of the coupling bounds themselves (``bounds.proofs.coupling``), and
+of what the refuter proves to be at least one of them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from bounds.formula.bound import Bound
 from bounds.formula.tree import formula_text
 from bounds.library.published import BOUNDS, names
+from bounds.proofs.coupling import coupling_holds
 from bounds.proofs.deterministic_dynamics import deterministic_claim
 from bounds.proofs.theorems import opponent_term_bracket
 from bounds.shared.checkout import git_state
@@ -33,7 +35,7 @@ from tabular.audit.rows.climb_equilibrium import climb_claims
 from tabular.audit.rows.coupling_attained import theory_claims
 from tabular.audit.rows.nash_q import nash_q_claims
 from tabular.audit.rows.opponent_lengths import nj_rule_claim
-from tabular.audit.rows.refuter_verdicts import judged
+from tabular.audit.rows.refuter_verdicts import coupled, judged
 from tabular.audit.rows.sample_efficiency import sample_claims
 from tabular.audit.rows.soft_q import soft_claims
 from tabular.audit.tally import Record, Tally
@@ -137,12 +139,15 @@ def conclude(tally: Tally, folder: Path, seed: int, scale: float, bar: Progress)
     theory += climb_claims()
     theory += [nj_rule_claim(folder, seed), *training_claims(), *sample_claims()]
     theory += [deterministic_claim()]
-    claims = []
+    claims, coupling = [], coupling_holds()
     for name in bar.over(names(), "certificates"):
         records = [r for r in tally.records.values() if r.bound.name == name]
         claim = _claim(records, folder)
         bound = records[0].bound
-        claims.append(claim if bound.value is not None else judged(claim, bound, folder, seed))
+        if bound.value is not None:
+            claims.append(coupled(claim, coupling))
+        else:
+            claims.append(judged(claim, bound, folder, seed, coupling))
     return [*claims, *_opponent_term_claims(folder, seed), *theory]
 
 

@@ -116,7 +116,7 @@ def refute(
         return Result(
             bound=bound,
             answer="valid",
-            how=("it is a coupling bound itself; its derivation is in bounds.library.coupling",),
+            how=("it is a coupling bound itself; its proof is in bounds.proofs.coupling",),
             certificate=None,
             tightest=None,
             settings=0,

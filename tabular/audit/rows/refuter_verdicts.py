@@ -8,16 +8,31 @@ from typing import Any
 
 from bounds.figures.looseness import table
 from bounds.formula.bound import Bound
-from bounds.shared.claims import Claim
+from bounds.proofs.theorems import Proof
+from bounds.shared.claims import Claim, Status
 from tabular.certificates.build import save
 from tabular.search.refute import Result, refute
 
 
-def judged(claim: Claim, bound: Bound, folder: Path, seed: int) -> Claim:
+def coupled(claim: Claim, coupling: Proof) -> Claim:
+    """``claim`` about a coupling bound: proved, if ``coupling`` holds and no game contradicts it."""
+    evidence = dict(claim.evidence)
+    evidence |= {
+        "summary": f"{evidence['summary']}; {coupling.summary}",
+        "steps": list(coupling.steps),
+    }
+    return replace(claim, status=_status(claim, coupling), evidence=evidence)
+
+
+def _status(claim: Claim, coupling: Proof) -> Status:
+    return "proved" if claim.status == "tested" and coupling.holds else claim.status
+
+
+def judged(claim: Claim, bound: Bound, folder: Path, seed: int, coupling: Proof) -> Claim:
     """``claim`` about ``bound`` with the refuter's verdict and the looseness at named settings.
 
-    A refutation that the audit's games have missed counts; a proof of dominance is told in the
-    summary, but leaves the status as it is: that the coupling bound holds is tested, not proved.
+    A refutation that the audit's games have missed counts; what is proved to be at least a coupling
+    bound is proved where ``coupling`` holds.
     """
     result = refute(bound, seed)
     evidence = dict(claim.evidence)
@@ -30,6 +45,7 @@ def judged(claim: Claim, bound: Bound, folder: Path, seed: int) -> Claim:
     status = claim.status
     if result.answer == "valid":
         evidence["summary"] += f"; {_proved(result)}"
+        status = _status(claim, coupling)
     elif result.certificate is not None and "certificate" not in evidence:
         path = save(result.certificate, folder / "certificates" / f"{claim.id}.json")
         evidence["certificate"] = path.relative_to(folder).as_posix()

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+import types
 from contextlib import suppress
 
 import pytest
@@ -45,6 +46,27 @@ def test_an_alarm_that_is_lost_rings_again() -> None:
 
     with pytest.raises(OutOfTimeError), time_limit(0.1):
         finalises()
+
+
+def test_locks_are_not_left_locked() -> None:
+    """coverage takes and frees a lock by hand: what is raised between would lock it for ever."""
+    lock, measuring = threading.Lock(), dict(globals())
+    measuring["__name__"] = "coverage.collector"
+
+    def measured() -> None:
+        lock.acquire()
+        time.sleep(0.3)
+        lock.release()
+
+    in_coverage = types.FunctionType(measured.__code__, measuring, closure=measured.__closure__)
+
+    def work() -> None:
+        in_coverage()
+        for_ever()
+
+    with pytest.raises(OutOfTimeError), time_limit(0.05):
+        work()
+    assert not lock.locked()
 
 
 @pytest.mark.parametrize("ends", ["in time", "too late", "in an error"])
