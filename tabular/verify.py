@@ -340,7 +340,8 @@ def main(arguments):
         print(f"accepted: {statement(certificate)}: {near(left)} against {near(right)}")
     except Exception as why:  # whatever a malformed file makes fail
         code, what = (1, "rejected") if isinstance(why, Rejected) else (2, "not a certificate")
-        print(f"{what}: {why!r}"[:1000], file=sys.stderr)
+        words = f"{why.args[0]}: missing" if isinstance(why, KeyError) else str(why) or repr(why)
+        print(f"{what}: {words}"[:1000], file=sys.stderr)
         return code
     return 0
 

@@ -16,11 +16,10 @@ c_l = Π_{j: l ≤ nⱼ or nⱼ = k} (1 − ε_π̂ʲ) in place of c̄, and the 
 c_{min(t,k)+1}. Everything is summed in closed form: the factors are constant between the nⱼ.
 
 That they hold is proved in ``bounds.proofs.coupling``. Every form is attained by exact games
-(``tabular.extremal``), the expected one, branched, where all nⱼ = k; with other lengths its supremum
-may be a little less
-(``tabular.extremal.lengths_upper_bound``). As functions of k neither sup nor expected has an inner
-minimum (``bounds.proofs.rollout_length``). The joint policies' total variations may stand for the
-products: 1 − ε_J for q, 1 − ε̂_J for c̄, which is never worse
+(``tabular.extremal``), the expected one, branched, where all nⱼ = k; with other lengths its
+supremum may be a little less (``tabular.extremal.lengths_upper_bound``). As functions of k neither
+sup nor expected has an inner minimum (``bounds.proofs.rollout_length``). The joint policies' total
+variations may stand for the products: 1 − ε_J for q, 1 − ε̂_J for c̄, which is never worse
 (``tabular.extremal.joint_policies``).
 
 Everything is added up as what is *lost*, Σ γᵗ [(1 − c) + c (1 − x_t)]: floats keep their relative

@@ -52,7 +52,7 @@ BATCH = 2500
 POPULATION = 800
 ATTAINING = 100
 GENERATIONS = 25
-#: The constant within which Section 5.1's ≃ would have to hold.
+#: The constant within which we read Section 5.1's ≃; the paper gives none.
 OPPONENT_TERM_FACTOR = 2
 
 
@@ -259,7 +259,8 @@ def _opponent_term_claims(folder: Path, seed: int) -> list[Claim]:
     statement = (
         "sum_j (n_j + 1) eps_hat_j and (n - 1) k min eps_hat, with "
         "n_j = floor(k min eps_hat / eps_hat_j)"
-        f", agree within a factor of {OPPONENT_TERM_FACTOR} for k in 1..15"
+        f", agree within a factor of {OPPONENT_TERM_FACTOR} for k in 1..15, our reading of the "
+        "paper's rough equality"
     )
     evidence: dict[str, Any] = {"settings": tried, "worst_ratio": float(ratio)}
     status: Status = "tested"

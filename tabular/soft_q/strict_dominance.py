@@ -24,6 +24,9 @@ each state is that of its stage game U, whatever γ is.
    shares; so V_α − V₀ lies between the least of u(eʲ) − U(e) and the most of that less
    α log(1 − ηʲ), over 1 − γ. It is exponentially small in 1/α. V₀ are the only Nash Q-values.
 
+Everything is rounded outwards: floats are moved by the part ``SPARE`` of the largest number that
+went into them, against the conclusion.
+
 Soft values may lie below V₀, other than in the classes. At temperatures where the enclosure leaves
 too much, ``enclosure`` refuses: nothing is shown there. Steps 1 and 2 apply wherever it does not,
 in hot games with several equilibria too; for step 3, ``value_bounds`` wants dominance to leave e.
@@ -42,6 +45,9 @@ from tabular.soft_q.all_agents import interactions
 
 #: Most rounds, and the part of the shares whose fall is worth another one.
 MAX_ROUNDS, WORTH = 1000, 1e-3
+#: A sum of m products of floats is off by at most (m + 2) 2⁻⁵³ of the sum of their sizes, exp(x) by
+#: a few of 2⁻⁵³ (1 + |x|), |x| ≤ 745: this pays for m and |x| up to a thousand.
+SPARE = 2.0**-40
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +89,9 @@ def enclosure(payoffs: Array, alpha: float) -> Enclosure:
         moving = any((new < (1 - WORTH) * old).any() for new, old in zip(most, before, strict=True))
     profile = int(most[0].argmax()), int(most[1].argmax())
     eta = np.array([np.delete(own, e).sum() for own, e in zip(most, profile, strict=True)])
+    eta = eta * (1 + SPARE)
     spans = interactions(payoffs.astype(float)).sum(axis=1)
-    factor = float((eta * (1 - eta) * spans).max() / alpha)
+    factor = float((eta * (1 - eta) * spans).max() / alpha) * (1 + SPARE)
     if eta.max() > 0.5 or factor >= 1:
         raise InputError(
             f"alpha: at {alpha:.3g} soft replies are not shown to contract (a share of "
@@ -94,8 +101,10 @@ def enclosure(payoffs: Array, alpha: float) -> Enclosure:
     low, high = [], []
     for j, table in enumerate(tables):
         beside = table[profile[j]] - table[profile[j], profile[1 - j]]
-        low.append(least_mean(beside, most[1 - j]))
-        high.append(-least_mean(-beside, most[1 - j]) - alpha * np.log1p(-eta[j]))
+        spare = SPARE * np.abs(table).max()
+        low.append(least_mean(beside, most[1 - j]) - spare)
+        more = -alpha * np.log1p(-eta[j]) * (1 + SPARE)
+        high.append(-least_mean(-beside, most[1 - j]) + spare + more)
     return Enclosure(
         profile=profile,
         rounds=rounds,
@@ -109,12 +118,16 @@ def enclosure(payoffs: Array, alpha: float) -> Enclosure:
 def replies(table: Array, most: Array, alpha: float) -> Array:
     """Upper bounds on soft replies [a] to shares of b of at most ``most``, for ``table[a, b]``."""
     gains = least_mean(table[None, :, :] - table[:, None, :], most)  # [a, d]
+    gains = gains - SPARE * np.abs(table).max() * (1 - np.eye(len(table)))  # of d = a it is 0
     with np.errstate(over="ignore"):  # 1/inf is 0, as it should be
-        return np.asarray(1 / np.exp(gains / alpha).sum(axis=1))
+        return np.asarray((1 + SPARE) / np.exp(gains / alpha).sum(axis=1))
 
 
 def least_mean(x: Array, most: Array) -> Array:
-    """min Σ_b p(b) x[..., b] over distributions p ≤ ``most``, whose entries sum to 1 or more."""
+    """min Σ_b p(b) x[..., b] over distributions p ≤ ``most``, whose entries sum to 1 or more.
+
+    Rounded to nearest: off by less than ``SPARE``/2 of the largest |x|.
+    """
     order = x.argsort(axis=-1)
     room = most[order]
     p = np.clip(1 - (room.cumsum(axis=-1) - room), 0, room)
@@ -135,7 +148,8 @@ def value_bounds(game: StochasticGame, alpha: float) -> tuple[Array, Array]:
     stages = [_solved(stage(game, s), alpha, s) for s in range(game.n_states)]
     low = np.min([found.low for found in stages], axis=0)
     high = np.max([found.high for found in stages], axis=0)
-    return low / (1 - float(game.gamma)), high / (1 - float(game.gamma))
+    horizon = 1 / (1 - float(game.gamma))
+    return (low - SPARE * np.abs(low)) * horizon, (high + SPARE * np.abs(high)) * horizon
 
 
 def _solved(payoffs: Array, alpha: float, state: int) -> Enclosure:

@@ -15,7 +15,7 @@ from tabular.search.refute import Result, refute
 
 
 def coupled(claim: Claim, coupling: Proof) -> Claim:
-    """``claim`` about a coupling bound: proved, if ``coupling`` holds and no game contradicts it."""
+    """``claim`` about a coupling bound: proved if ``coupling`` holds and no game contradicts it."""
     evidence = dict(claim.evidence)
     evidence |= {
         "summary": f"{evidence['summary']}; {coupling.summary}",

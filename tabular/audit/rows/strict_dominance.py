@@ -51,10 +51,10 @@ def dominance_claim(seed: int, count: int) -> Claim:
         )
     return proved(
         "theorem7-dominance",
-        "where strict dominance solves every stage game and the next state does not depend on the "
-        "actions, all agents at once converge from every start for small alpha > 0, to values "
-        "exponentially near Nash Q's; so they do on Climb, which has neither global optima nor "
-        "saddle points",
+        "in games of two agents where strict dominance solves every stage game and the next state "
+        "does not depend on the actions, both at once converge from every start for small "
+        "alpha > 0, to values exponentially near Nash Q's; so they do on Climb, which has neither "
+        "global optima nor saddle points",
         SEVEN,
         converges,
         held and not refused and worst <= 1 + ROUNDING,

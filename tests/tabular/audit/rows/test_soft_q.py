@@ -94,7 +94,7 @@ def test_models_that_do_not_learn_leave_the_row_open(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(soft_q_rows, "RUNS", 30)
     monkeypatch.setattr(learned_models, "_frequencies", stuck)
-    assert soft_q_rows.learned_claim(1).status == "open"
+    assert soft_q_rows.learned_claim(1, games=2).status == "open"
 
 
 def test_a_false_certificate_stops_the_audit(
