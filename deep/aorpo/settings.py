@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -13,6 +13,7 @@ from deep.agents.actor_critic import ActorCriticSettings
 from deep.agents.maddpg import Maddpg
 from deep.agents.masac import Masac
 from deep.dynamics.ensemble import DynamicsSettings
+from deep.dynamics.rewards import RewardSettings
 from deep.opponents.fitting import OpponentSettings
 
 
@@ -52,6 +53,12 @@ class ModelBasedSettings:
     exact_opponents: bool = False
     """For ablations: the real policies in the place of models in branches and targets, no calls
     counted for that; their error is 0."""
+    reward_source: Literal["network", "ensemble", "known"] = "network"
+    """Where rewards of branches come from: a network of their own; the dynamics ensemble, along
+    with the observations; or known, from the task, as a function of the next observations. Where
+    next states are predicted, as in exact games, it is always the ensemble."""
+    rewards: RewardSettings = field(default_factory=RewardSettings)
+    """The rewards' own network."""
     dynamics: DynamicsSettings = field(default_factory=DynamicsSettings)
     """Learned dynamics."""
     opponents: OpponentSettings = field(default_factory=OpponentSettings)

@@ -27,7 +27,7 @@ from deep.dynamics.ensemble import (
     slots_per_member,
 )
 from deep.dynamics.gaussian_outcomes import GaussianOutcomes, gaussian, softplus
-from deep.dynamics.outcomes import Standard, standard
+from deep.nn.standard import Standard, standard
 from deep.envs.game import GameEnv, GameState
 from deep.envs.spaces import Box, Choices, Shape
 from deep.seeding import streams
