@@ -41,7 +41,7 @@ from deep.opponents.models import OpponentModels, Opponents
 from deep.seeding import Streams
 
 #: Worlds of a run that are looked at, and the steps between two looks.
-WORLDS, EVERY = 16, 5
+WORLDS, EVERY = 48, 5
 
 
 def oracle_metrics(
