@@ -97,6 +97,8 @@ class ModelBasedRounds:
             "opponent_error": over_opponents(estimates.opponent_error),
             "k": k.double(),
             "model_steps": over_opponents(n.double()),
+            "model_steps_least": n.amin(-1).double(),
+            "opponent_error_largest": estimates.opponent_error.amax(-1),
             "policy_shift": estimates.policy_shift,
         }
 
@@ -107,7 +109,7 @@ class ModelBasedRounds:
         asked = SCHEMES[settings.scheme].match_rates
         return Estimates(
             gamma=self.learner.settings.gamma,
-            opponent_error=opponent_error(opponents, held_out),
+            opponent_error=opponent_error(opponents, held_out, settings.opponent_error),
             policy_shift=policy_shift(
                 self.learner.policies,
                 self.policies_before_round,

@@ -44,6 +44,10 @@ class ModelBasedSettings:
             f"{', '.join(SCHEMES)} (see bounds.planning.schemes)."
         ),
     ] = "adaptive"
+    opponent_error: Literal["two-sample", "mismatch"] = "two-sample"
+    """How the errors of opponent models are estimated: by what tells an opponent from its model,
+    which is 0 for a perfect model; or by how often their actions differ, which is 1 less the sum of
+    squared probabilities for a perfect one."""
     calls: int = 10
     """Calls a branch that `planned` may spend."""
     conditioned: bool = True

@@ -68,6 +68,7 @@ LARGER = replace(
     epoch=150,
     fit_every=2500,
     rewards=RewardSettings(hidden=(256, 256)),
+    opponents=replace(SMALL.opponents, max_rows=640),
     dynamics=replace(SMALL.dynamics, max_rows=15_000),
 )
 #: Plans that run in minutes on two cores: inputs of one size, large steps, small batches.
