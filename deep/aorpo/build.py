@@ -139,6 +139,7 @@ def model_based(
         models=models,
         branches=Branches(
             rollouts=model.rollouts,
+            rounds=model.buffer_rounds,
             models=models,
             policies=learner.policies,
             communication=communication,

@@ -34,7 +34,7 @@ class ModelBasedSettings:
     real_ratio: float = 0.5
     """Share of real transitions in a batch."""
     buffer_rounds: int = 1
-    """Rounds of full-length branches that an agent's model buffer holds."""
+    """Rounds whose branches, as long as they are by now, are an agent's D_model."""
     fit_every: int = 3750
     """Environment steps of a run between fits of the dynamics models."""
     scheme: Annotated[
