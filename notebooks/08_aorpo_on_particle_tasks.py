@@ -29,7 +29,7 @@ import show
 from IPython.display import Image, Markdown
 from matplotlib.figure import Figure
 
-from bounds.shared.figures import curve, new_figure
+from bounds.shared.figures import curve
 from deep.analysis.figures import learning_curves
 from tabular.games.climb import equilibrium
 from tabular.records.intervals import mean

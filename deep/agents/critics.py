@@ -189,4 +189,4 @@ def critics(
         device=device,
         inputs=read,
     )
-    return Critics(shape, central, experience, stack, seen)
+    return Critics(shape=shape, central=central, experience=experience, stack=stack, seen=seen)

@@ -78,4 +78,4 @@ def policies(
         device=device,
         inputs=[size + more for size in shape.observation_sizes],
     )
-    return Policies(shape, head, stack, inference, seen)
+    return Policies(shape=shape, head=head, stack=stack, inference=inference, inputs=seen)

@@ -229,7 +229,7 @@ def opponent_models(
         device=device,
         inputs=[shape.observation_sizes[view(i, j)] for i, j in both],
     )
-    return OpponentModels(shape, view, modelled, stack, seen)
+    return OpponentModels(shape=shape, view=view, head=modelled, stack=stack, seen=seen)
 
 
 def real_opponents(
