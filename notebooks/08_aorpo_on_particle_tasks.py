@@ -277,7 +277,7 @@ show.figure(learning_curves(drawn, EPISODES, levels=[("goal", -40)]), "aorpo-sch
 
 # %%
 rows = []
-for label, run in (*NAVIGATION.items(), *SCHEDULING.items()):
+for run in (*NAVIGATION.values(), *SCHEDULING.values()):
     record = read(DATA / run)
     x, values = record.over_agents("evaluation")
     goal = -24 if "navigation" in run else -40

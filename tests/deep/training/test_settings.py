@@ -189,7 +189,7 @@ def test_models_that_cannot_be_used_are_one_line(changes: dict[str, Any], words:
         (
             ("game:chicken", "aorpo", {}),
             {"reward_source": "known"},
-            "model.reward_source: game:chicken does not offer its reward",
+            "model.reward_source: chicken does not offer its reward",
         ),
         (
             ("spread", "aorpo", {}),
