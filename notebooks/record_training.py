@@ -63,13 +63,33 @@ _SCHEDULING = (
 )
 #: The arguments of ``python -m deep train``.
 RUNS = {
-    "speaker-listener-masac-penalty": (f"{_SPEAKER} --seeds 0 1 2 3 4 5 --episodes 3000 {_SHORT}"),
+    "speaker-listener-masac": (
+        "--task speaker-listener --algorithm masac --seeds 0 1 2 --episodes 3000 --updates 10 "
+        f"{_SLOW} {_ALL} {_FREE}"
+    ),
+    "speaker-listener-masac-short": (
+        f"{_SPEAKER} --seeds 0 1 2 3 4 5 --episodes 3000 {_SHORT} {_FREE}"
+    ),
+    "speaker-listener-masac-penalty": f"{_SPEAKER} --seeds 0 1 2 3 4 5 --episodes 3000 {_SHORT}",
     "speaker-listener-masac-1": f"{_ONCE} --seeds 0 1 2 3 4 5 --episodes 12000 {_FREE}",
     "speaker-listener-maddpg": (
-        "--task speaker-listener --algorithm maddpg --seeds 0 1 2 --updates 10 --no-standardise "
-        f"--learning-rate 0.001 --batch 1024 --evaluate-every 300 {_SHORT} --episodes 4500"
+        "--task speaker-listener --algorithm maddpg --seeds 0 1 2 --updates 10 "
+        "--evaluate-every 300 --no-standardise --learning-rate 0.001 --batch 1024 "
+        f"{_SHORT} --episodes 4500"
+    ),
+    "speaker-listener-maddpg-1": (
+        "--task speaker-listener --algorithm maddpg --seeds 0 1 2 --updates 1 --episodes 18000 "
+        f"--no-standardise --learning-rate 0.003 --batch 1024 --evaluate-every 600 {_ALL}"
     ),
     "spread-masac-1": f"{_SPREAD} --seeds 0 1 2 --episodes 15000 --evaluate-every 1500 {_FREE}",
+    "spread-masac-10": (
+        f"--task spread --seeds 0 1 2 --episodes 5000 --updates 10 {_SLOW} "
+        "--capacity 30000 --evaluate-every 500"
+    ),
+    "scheduling-masac-1": (
+        "--task scheduling --seeds 0 1 2 --episodes 10000 --evaluate-every 1000 --capacity 50000 "
+        f"--updates 1 --learning-rate 0.003 {_PLAIN} {_FREE}"
+    ),
     "climb-masac": f"{_CLIMB} --algorithm masac {_FREE}",
     "climb-aorpo": f"{_CLIMB} --algorithm aorpo {_FREE}",
     "words-masac": f"{_WORDS} {_TEN} --algorithm masac",
