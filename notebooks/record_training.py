@@ -104,6 +104,10 @@ RUNS = {
         f"--task speaker-listener {_FIVE} --algorithm masac --updates 1 --episodes 6000 "
         "--evaluate-every 300 --checkpoint-every 3000"
     ),
+    "words-maddpg-1": (
+        f"--task speaker-listener {_FIVE} --algorithm maddpg --updates 1 --episodes 6000 "
+        "--evaluate-every 300 --checkpoint-every 3000"
+    ),
     "words-maddpg": f"{_WORDS} {_FIVE} --algorithm maddpg",
     "words-aordpg": f"{_WORDS} {_FIVE} --algorithm aordpg",
     "navigation-masac": f"{_NAVIGATION} --algorithm masac",

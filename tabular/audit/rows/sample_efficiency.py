@@ -29,9 +29,10 @@ AORPO = "words-aorpo"
 AORDPG = "words-aordpg"
 Pairs = tuple[tuple[str, str], ...]
 #: (model-based, model-free); the first must be there, the others are shown where they are.
-PUBLISHED: Pairs = ((AORPO, "words-masac-1"),)
+PUBLISHED: Pairs = ((AORPO, "words-masac-1"), (AORPO, "words-maddpg-1"))
 EQUAL: Pairs = (
     (AORPO, "words-masac"),
+    (AORPO, "speaker-listener-masac-penalty"),
     ("words-aorpo-signal", "words-masac-signal"),
     (AORDPG, "words-maddpg"),
 )
