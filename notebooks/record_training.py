@@ -84,6 +84,12 @@ RUNS = {
     ),
     "words-masac-signal": f"{_WORDS} {_TEN} --algorithm masac --signal 1",
     "words-aorpo-signal": f"{_WORDS} {_TEN} --algorithm aorpo --signal 1",
+    "words-masac-1": (
+        f"--task speaker-listener {_FIVE} --algorithm masac --updates 1 --episodes 6000 "
+        "--evaluate-every 300 --checkpoint-every 3000"
+    ),
+    "words-maddpg": f"{_WORDS} {_FIVE} --algorithm maddpg",
+    "words-aordpg": f"{_WORDS} {_FIVE} --algorithm aordpg",
     "navigation-masac": f"{_NAVIGATION} --algorithm masac",
     "navigation-aorpo": f"{_NAVIGATION} --algorithm aorpo",
     "scheduling-masac": f"{_SCHEDULING} --algorithm masac",
@@ -93,7 +99,7 @@ RUNS = {
 
 
 #: Runs whose branches are compared with the world at the end.
-DRIFTS = ("spread-aorpo",)
+DRIFTS = ("navigation-aorpo",)
 
 
 def record(name: str, runs: Path) -> None:
