@@ -112,6 +112,10 @@ RUNS = {
     "words-aordpg": f"{_WORDS} {_FIVE} --algorithm aordpg",
     "navigation-masac": f"{_NAVIGATION} --algorithm masac",
     "navigation-aorpo": f"{_NAVIGATION} --algorithm aorpo",
+    "navigation-aorpo-known": (
+        f"--task spread {_FIVE} --evaluate-every 150 --checkpoint-every 300 --algorithm aorpo "
+        "--episodes 1200 --model.reward-source known"
+    ),
     "scheduling-masac": f"{_SCHEDULING} --algorithm masac",
     "scheduling-aorpo": f"{_SCHEDULING} --algorithm aorpo",
     "scheduling-aorpo-all-real": f"{_SCHEDULING} --algorithm aorpo --model.scheme all-real",
