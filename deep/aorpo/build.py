@@ -20,6 +20,7 @@ from deep.agents.experience import Private
 from deep.agents.standard_inputs import standard_inputs
 from deep.aorpo.branches import Branches
 from deep.aorpo.communication import Communication, interactions
+from deep.aorpo.data_policies import data_policies
 from deep.aorpo.models import AgentModels
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.aorpo.settings import Aordpg, Aorpo, ModelBasedSettings
@@ -150,6 +151,7 @@ def model_based(
         ),
         streams={name: draws(name) for name in ("dynamics", "opponents", "rollouts")},
         policies_before_round=learner.policies.stack.parameters.detach().clone(),
+        data_policies=data_policies(learner.policies),
     )
     return learner, rounds
 

@@ -34,8 +34,9 @@ class Estimates:
     """What is known when lengths are chosen.
 
     gamma: the discount factor. opponent_error[run, ego, opponent]: of ε_π̂, 0 about oneself.
-    policy_shift[run, agent]: how far each agent's policy has moved since the last round, the mean
-    of D_TV. match_rate[run, ego, opponent]: None where the scheme does not ask.
+    policy_shift[run, agent]: how far each agent's policy has moved, the mean of D_TV: for a scheme
+    that asks, since D_env was collected; else since the last round. match_rate[run, ego,
+    opponent]: None where the scheme does not ask.
     """
 
     gamma: float

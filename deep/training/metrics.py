@@ -59,7 +59,8 @@ GLOSSARY = {
     "k": "steps of a branch",
     "model_steps": "mean over opponents of nⱼ, the steps in which a model plays j",
     "model_steps_least": "the least of an ego's nⱼ",
-    "policy_shift": "mean over rows of D_TV(πⁱ now, πⁱ at the last round); 0 if not known",
+    "policy_shift": "mean over rows of D_TV(πⁱ now, πⁱ at the last round), for `planned` πⁱ when "
+    "D_env was collected; 0 if not known",
     "calls": "calls Comm(s, j) of agent i so far, over all opponents j",
     "normalised_interactions": "(n · steps + calls of all agents) / n / 25 so far",
 }
