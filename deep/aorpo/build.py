@@ -1,10 +1,10 @@
 """Put AORPO and AORDPG together: Algorithm 1 on top of MASAC and of MADDPG, by composition.
 
 An agent i has a policy πⁱ(a|oⁱ, â⁻ⁱ) and critics, as in the model-free algorithm, and besides them
-a dynamics model of its own and a model of every opponent. Its critics and policy learn in rows of
-its own, half real and half from its own branches (``deep.aorpo.rounds``). In their targets the
-others act as its opponent models say, so that no real policy is looked at beyond what is counted
-as a call.
+a dynamics model, which it may share with the others, and a model of every opponent. Its critics and
+policy learn in rows of its own, half real and half from its own branches (``deep.aorpo.rounds``).
+In their targets the others act as its opponent models say, so that no real policy is looked at
+beyond what is counted as a call.
 """
 
 from __future__ import annotations

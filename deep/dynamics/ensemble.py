@@ -1,8 +1,8 @@
-"""Learned dynamics: a bootstrap ensemble of probabilistic networks for every ego of every run.
+"""Learned dynamics: a bootstrap ensemble of probabilistic networks of every run, or of every ego.
 
 Each network predicts what follows for *all* agents from all agents' observations and actions
 (``deep.dynamics.outcomes``). A prediction is made by one member, drawn uniformly, and only that
-member is evaluated: the model of an ego agent is the mixture
+member is evaluated: the model of a run or of an ego agent is the mixture
 
     T̂(s', r | s, a) = 1/B Σ_b T̂_b(s', r | s, a).
 
@@ -13,8 +13,9 @@ replacement: no member gets more than P, so two rows of a step have one member w
 (P − 1)/(B P − 1), a little less than 1/B. Empty slots are computed with the first row's input and
 not read.
 
-Inputs are made standard per run with the training rows' mean and deviation. Hidden units are relu,
-as everywhere here (the paper names none; the released code has swish).
+Inputs are made standard per run with the training rows' mean and deviation. Hidden units are relu
+(the paper names none; the released code has swish, as the rewards' own network does). All egos of a
+run are fitted to the same D_env, so one ensemble serves them: their rows are dealt together.
 """
 
 from __future__ import annotations
