@@ -38,6 +38,8 @@ from tabular.records.runs import read
 DATA = Path("data/training")
 GOAL = -8.5
 EPISODES = "dynamics interactions (episodes of each run)"
+#: Before so many episodes all wander off: returns are far below the rest.
+FROM = 90
 #: Runs by their label.
 Runs = dict[str, str]
 
@@ -50,11 +52,12 @@ def greedy(run: str, seeds: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def curves(runs: Runs, until: int, name: str, seeds: tuple[int, ...] = ()) -> Image:
-    """The greedy returns over episodes, in a figure ``name``."""
+    """The greedy returns over episodes from ``FROM`` on, in a figure ``name``."""
     drawn = []
     for label, run in runs.items():
         x, values = greedy(run, seeds)
-        drawn.append((label, x[x <= until], values[x <= until]))
+        shown = (x >= FROM) & (x <= until)
+        drawn.append((label, x[shown], values[shown]))
     return show.figure(learning_curves(drawn, EPISODES, levels=[("goal", GOAL)]), name)
 
 
@@ -95,7 +98,7 @@ def compared(runs: Runs, moment: int, seeds: tuple[int, ...] = ()) -> Markdown:
 # The laptop preset of both: inputs made standard by the warm-up, 30 gradient steps every 100
 # environment steps, rate 0.003, batches of 256. The objective is the paper's. Ten seeds on which
 # nothing was chosen. The published comparison gives AORPO ten or twenty updates where its baselines
-# have one; that baseline is the last curve.
+# have one; that baseline is the last line of the first table.
 
 # %%
 EQUAL = {
@@ -103,7 +106,7 @@ EQUAL = {
     "MASAC, 30 updates": "words-masac",
     "MASAC, 1 update": "words-masac-1",
 }
-curves(EQUAL, 600, "aorpo-words")
+curves({name: run for name, run in EQUAL.items() if "30" in name}, 600, "aorpo-words")
 
 # %%
 compared(EQUAL, 300)
@@ -269,6 +272,13 @@ paired("navigation-aorpo", "navigation-masac", (600, 1200, 1800, 2400))
 
 # %%
 paired("navigation-aorpo-known", "navigation-masac", (300, 600, 900, 1200))
+
+# %% [markdown]
+# In navigation the learned reward is the part to blame first: nearest distances and touches are
+# predicted in the rows of the replay (R² 0.8 after 600 episodes) and half as well in states that
+# are met now, where next states are predicted too. With the task's own reward of the predicted
+# observations AORPO is ahead of MASAC at 1,200 episodes, with the learned one it is not, and it
+# falls behind later. The goal of −24 by 2,400 episodes is missed by both algorithms.
 
 # %%
 SCHEDULING = {
