@@ -50,6 +50,9 @@ class ActorCriticSettings:
     """Critics see all agents; otherwise their own only, so that each agent learns by itself."""
     relaxation: float = 1.0
     """Temperature of relaxed samples of choices."""
+    standardise: bool = False
+    """Policies and critics read observations with the mean and deviation of the warm-up's taken
+    off, fixed from then on."""
 
     def __post_init__(self) -> None:
         in_range("learning_rate", self.learning_rate, 0, 1)
@@ -119,6 +122,11 @@ class ActorCritic:
         """See ``Learner``."""
         return self.policies.act(observations, streams, greedy)
 
+    def begin(self, observations: Tensor) -> None:
+        """See ``Learner``."""
+        if self.policies.inputs is not None:
+            self.policies.inputs.measure(observations)
+
     def update(self, batch: Batch, streams: Streams) -> dict[str, Tensor]:
         """See the module."""
         views = self.views(batch)
@@ -153,6 +161,7 @@ class ActorCritic:
             **self.critic_adam.state("critic"),
             "target": self.targets.stack.parameters,
             **self.objective.state(),
+            **({} if self.policies.inputs is None else self.policies.inputs.state()),
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from deep.agents.experience import SHARED, Experience
+from deep.agents.standard_inputs import StandardInputs
 from deep.envs.spaces import Shape
 from deep.nn.action_distributions import Categorical
 from deep.nn.stacked_mlp import Networks, networks
@@ -27,12 +28,16 @@ from deep.seeding import Streams
 
 @dataclass(frozen=True, eq=False)
 class Critics:
-    """``twins`` critics an agent. stack: groups and members as ``critics`` makes them."""
+    """``twins`` critics an agent. stack: groups and members as ``critics`` makes them.
+
+    seen: None: observations as they are.
+    """
 
     shape: Shape
     central: bool
     experience: Experience
     stack: Networks
+    seen: StandardInputs | None = None
 
     def inputs(self, observations: Tensor, actions: Tensor) -> Tensor:
         """What the critics read, [run, group, row, number].
@@ -42,7 +47,8 @@ class Critics:
         own = self.experience.own
         if not self.central:
             return self._of_one(own(observations), own(actions))
-        seen = torch.cat((observations.flatten(-2), actions.flatten(-2)), -1)
+        joint = observations.flatten(-2) if self.seen is None else self.seen.joint(observations)
+        seen = torch.cat((joint, actions.flatten(-2)), -1)
         if self._columns is not None:
             seen = seen.index_select(-1, self._columns)
         return self.experience.grouped(seen)
@@ -134,6 +140,7 @@ class Critics:
         return torch.tensor(columns, device=self.stack.parameters.device)
 
     def _of_one(self, observations: Tensor, actions: Tensor) -> Tensor:
+        observations = observations if self.seen is None else self.seen.own(observations)
         return torch.cat((observations, actions), -1).contiguous()
 
     def _split(self, wide: Tensor) -> Tensor:
@@ -162,6 +169,7 @@ def critics(
     dtype: torch.dtype,
     device: str,
     experience: Experience = SHARED,
+    seen: StandardInputs | None = None,
 ) -> Critics:
     """New critics, in as many groups as read something different."""
     actions = [space.width for space in shape.spaces]
@@ -181,4 +189,4 @@ def critics(
         device=device,
         inputs=read,
     )
-    return Critics(shape, central, experience, stack)
+    return Critics(shape=shape, central=central, experience=experience, stack=stack, seen=seen)

@@ -39,6 +39,9 @@ class Learner(Protocol):
         Drawn from the policies, or, ``greedy``, the likeliest; a choice is a one-hot.
         """
 
+    def begin(self, observations: Tensor) -> None:
+        """Before the first update: the warm-up's observations, [run, row, agent, number]."""
+
     def update(self, batch: Batch, streams: Streams) -> dict[str, Tensor]:
         """One gradient step of everything; metrics [run, agent] (see ``deep.training.metrics``).
 

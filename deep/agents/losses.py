@@ -57,6 +57,18 @@ def expected_policy_loss(
     return (probabilities * each).sum(-1).mean(-1)
 
 
+def signalling(probabilities: Tensor, logs: Tensor, words: Tensor) -> Tensor:
+    """½ log π(w|s) − log E_s π(w|s) of words w, 0 of other options; a constant, to be added to Q.
+
+    A step up Σ_w π(w|s) of it is one up H(E π) − ½ E H(π): all words are used, and each by choice
+    (positive signalling, Eccles et al. 2019). With a weight of 1 in the place of ½ a word that is
+    never said would not be worth more than another. probabilities, logs [run, agent, row, option];
+    words[agent, option]. Not in the paper.
+    """
+    usual = probabilities.detach().mean(2, keepdim=True).clamp_min(1e-12).log()
+    return (0.5 * logs.detach() - usual) * words.unsqueeze(1).to(logs.dtype)
+
+
 def sampled_policy_loss(q: Tensor, entropy: Tensor, alpha: Tensor) -> Tensor:
     """−E[Q(s, a) + α H], Eq. (4): H is H(π(·|s)) or −log π(a|s); gradients through a relaxed a."""
     return -(q + alpha.unsqueeze(-1) * entropy).mean(-1)

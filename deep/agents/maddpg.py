@@ -25,6 +25,7 @@ from deep.agents.critics import Critics, critics
 from deep.agents.experience import SHARED, Experience
 from deep.agents.learner import Inference
 from deep.agents.policies import Policies, policies
+from deep.agents.standard_inputs import StandardInputs, standard_inputs
 from deep.envs.spaces import Shape
 from deep.nn.action_distributions import head
 from deep.seeding import Streams
@@ -98,9 +99,15 @@ def maddpg(
     device: str = "cpu",
     inference: Inference | None = None,
     experience: Experience = SHARED,
+    seen: StandardInputs | None = None,
 ) -> ActorCritic:
-    """A new learner for the runs of ``streams``, from which it draws its first parameters."""
+    """A new learner for the runs of ``streams``, from which it draws its first parameters.
+
+    seen: how observations are made standard, where others read them in the same way.
+    """
     policy = head(shape.spaces, device, settings.relaxation, settings.noise)
+    if settings.standardise and seen is None:
+        seen = standard_inputs(shape, streams.runs, dtype, device)
     actors = policies(
         shape=shape,
         head=policy,
@@ -109,6 +116,7 @@ def maddpg(
         dtype=dtype,
         device=device,
         inference=inference,
+        seen=seen,
     )
     judges = critics(
         shape=shape,
@@ -119,5 +127,6 @@ def maddpg(
         dtype=dtype,
         device=device,
         experience=experience,
+        seen=seen,
     )
     return actor_critic(settings, actors, judges, Deterministic(settings, actors.copied))

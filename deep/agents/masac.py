@@ -11,6 +11,9 @@ An ``ActorCritic`` with this objective:
   worse option (a word that means two goals) would stay with it;
 - temperatures: a step that moves each agent's entropy towards its target.
 
+With ``signal``, which the paper does not have, words earn something by themselves
+(``losses.signalling``), and their entropy is left out of the target.
+
 With ``central`` off each agent learns by itself (SAC).
 """
 
@@ -22,13 +25,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bounds.shared.numbers import in_range, whole
+from bounds.shared.numbers import InputError, in_range, whole
 from deep.agents import losses
 from deep.agents.actor_critic import ActorCritic, ActorCriticSettings, Views, actor_critic
 from deep.agents.critics import Critics, critics
 from deep.agents.experience import SHARED, Experience
 from deep.agents.learner import Inference
 from deep.agents.policies import Policies, policies
+from deep.agents.standard_inputs import StandardInputs, standard_inputs
 from deep.envs.spaces import Shape
 from deep.nn.action_distributions import Categorical, head
 from deep.nn.adam import Adam, adam
@@ -49,6 +53,10 @@ class Masac(ActorCriticSettings):
     it is −1 a number on [−1, 1]."""
     penalty: float = 0.001
     """Weight of the mean square of the logits of choices, which keeps them within reach."""
+    signal: float = 0.0
+    """Weight of positive signalling (`deep.agents.losses.signalling`): agents are paid for words
+    that tell states apart. An addition to the paper's objective; 0: the paper's. Where agents have
+    a reason to hide something it has to be 0."""
     expect_up_to: int = 16
     """Policies learn from Q at every option where no agent has more options than these, else from
     one relaxed sample."""
@@ -59,6 +67,7 @@ class Masac(ActorCriticSettings):
         in_range("alpha_rate", self.alpha_rate, 0, 1)
         in_range("target_entropy", self.target_entropy, 0, 1)
         in_range("penalty", self.penalty, 0, 1e6)
+        in_range("signal", self.signal, 0, 1e6)
         whole("expect_up_to", self.expect_up_to)
 
 
@@ -103,6 +112,8 @@ class Soft:
             chances, logs = policy.probabilities(outputs)
             own = policy.sample(outputs.detach(), streams)[0] if policy.several else actions
             q = critics.options(views.critic_inputs, actions, own, policy).amin(2)
+            if self.settings.signal:
+                q = q + self.settings.signal * losses.signalling(chances, logs, policy.words)
             entropy = -(chances.detach() * logs.detach()).sum(-1)
             loss = losses.expected_policy_loss(chances, logs, q, alpha)
         else:
@@ -135,9 +146,15 @@ def masac(
     device: str = "cpu",
     inference: Inference | None = None,
     experience: Experience = SHARED,
+    seen: StandardInputs | None = None,
 ) -> ActorCritic:
-    """A new learner for the runs of ``streams``, from which it draws its first parameters."""
+    """A new learner for the runs of ``streams``, from which it draws its first parameters.
+
+    seen: how observations are made standard, where others read them in the same way.
+    """
     policy = head(shape.spaces, device, settings.relaxation)
+    if settings.standardise and seen is None:
+        seen = standard_inputs(shape, streams.runs, dtype, device)
     actors = policies(
         shape=shape,
         head=policy,
@@ -146,6 +163,7 @@ def masac(
         dtype=dtype,
         device=device,
         inference=inference,
+        seen=seen,
     )
     judges = critics(
         shape=shape,
@@ -156,11 +174,19 @@ def masac(
         dtype=dtype,
         device=device,
         experience=experience,
+        seen=seen,
     )
     axes = (streams.runs, shape.agents)
     log_alpha = torch.full(axes, math.log(settings.alpha), dtype=dtype, device=device)
     log_alpha.requires_grad_()
     aim = policy.target_entropy(settings.target_entropy)
+    if settings.signal:
+        if not isinstance(policy, Categorical) or policy.outputs > settings.expect_up_to:
+            raise InputError(
+                f"signal: {settings.signal} is for agents that choose among at most expect_up_to "
+                f"= {settings.expect_up_to} options; give 0"
+            )
+        aim = policy.silent_entropy(settings.target_entropy)
     soft = Soft(
         settings,
         log_alpha,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from deep.agents.learner import Inference
+from deep.agents.standard_inputs import StandardInputs
 from deep.envs.spaces import Shape
 from deep.nn.action_distributions import Head
 from deep.nn.stacked_mlp import Networks, networks
@@ -20,12 +21,13 @@ from deep.seeding import Streams
 
 @dataclass(frozen=True, eq=False)
 class Policies:
-    """``stack``: a group of one network for each agent."""
+    """``stack``: a group of one network for each agent. inputs: None: observations as they are."""
 
     shape: Shape
     head: Head
     stack: Networks
     inference: Inference | None
+    inputs: StandardInputs | None = None
 
     def outputs(self, observations: Tensor, streams: Streams) -> Tensor:
         """What the networks say, [run, agent, row, number], with gradients for the parameters.
@@ -33,7 +35,7 @@ class Policies:
         observations[run, agent, row, number], each agent's own; the streams are for inferred
         actions.
         """
-        seen = observations
+        seen = observations if self.inputs is None else self.inputs.own(observations)
         if self.inference is not None:
             inferred = self.inference.infer(observations, streams).to(observations.dtype)
             seen = torch.cat((observations, inferred), -1)
@@ -63,6 +65,7 @@ def policies(
     dtype: torch.dtype,
     device: str,
     inference: Inference | None = None,
+    seen: StandardInputs | None = None,
 ) -> Policies:
     """New policies."""
     more = 0 if inference is None else inference.size
@@ -75,4 +78,4 @@ def policies(
         device=device,
         inputs=[size + more for size in shape.observation_sizes],
     )
-    return Policies(shape, head, stack, inference)
+    return Policies(shape=shape, head=head, stack=stack, inference=inference, inputs=seen)

@@ -176,7 +176,7 @@ def epoch_seconds(
 
 def paper(algorithm: str) -> Settings:
     """The paper's settings for spread, one seed."""
-    return replace(preset("paper", "spread", algorithm), seeds=(0,), device="cpu")
+    return replace(preset("paper-code", "spread", algorithm), seeds=(0,), device="cpu")
 
 
 def made(settings: Settings, rows: int = 20_000) -> Trainer:

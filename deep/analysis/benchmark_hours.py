@@ -4,7 +4,7 @@ Nothing is trained: for each task with a plan the parts of a run are timed one b
 and one seed, and added up over the rounds that the run will have,
 
     steps · t_step + Σ_rounds (U · t_update + epochs · t_opponents + k · t_branch) +
-    Σ_fits epochs · rows/rows₀ · t_epoch,
+    Σ_fits (epochs · rows/rows₀ · t_epoch + reward steps · t_reward),
 
 times the number of seeds. k grows as its schedule says, rows as the replay fills. Branches ask
 every real agent in every step, which costs most. How many epochs a fit takes, the data will say: it
@@ -27,6 +27,7 @@ from deep.analysis.benchmark import epoch_seconds, figure, inputs, made, noise, 
 from deep.aorpo.rollout_schedule import linear
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.aorpo.settings import model_settings
+from deep.data.replay import Replay
 from deep.dynamics.ensemble import ensemble
 from deep.envs.spaces import Shape
 from deep.seeding import streams
@@ -46,7 +47,8 @@ class Costs:
 
     step: of all worlds, acting and remembering included. update: a gradient step, with its batch.
     opponents: an epoch of all opponent models. branch: one step of all branches. epoch: of all
-    dynamics models, with ``ROWS`` transitions. 0 for what there is not.
+    dynamics models, with ``ROWS`` transitions. reward: a step of the rewards' network. 0 for what
+    there is not.
     """
 
     step: float
@@ -54,6 +56,7 @@ class Costs:
     opponents: float = 0.0
     branch: float = 0.0
     epoch: float = 0.0
+    reward: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,9 @@ def measure(settings: Settings, turns: int) -> Costs:
         ),
         opponents=best(fit, turns),
         branch=branch,
-        epoch=agents * _epoch(rounds, trainer.replay.shape, turns),
+        epoch=(agents if model.dynamics.per_ego else 1)
+        * _epoch(rounds, trainer.replay.shape, turns),
+        reward=_reward(rounds, trainer.replay, turns),
     )
 
 
@@ -135,7 +140,7 @@ def seconds(settings: Settings, costs: Costs, many: bool) -> float:
     side = settings.environments
     total = side * EPISODE * math.ceil(settings.episodes / side)
     needed = total / side * costs.step
-    every, fitted = settings.update_every, -math.inf
+    every, fitted, fits = settings.update_every, -math.inf, 0
     model = model_settings(settings.learner)
     for due in range(every, total + 1, every):
         steps = side * math.ceil(due / side)
@@ -157,7 +162,20 @@ def seconds(settings: Settings, costs: Costs, many: bool) -> float:
             least = min(dynamics.max_epochs, dynamics.patience)
             rows = min(steps, dynamics.max_rows, settings.capacity)
             needed += costs.epoch * rows / ROWS * (dynamics.max_epochs if many else least)
+            first = not fits
+            needed += costs.reward * (model.rewards.first_steps if first else model.rewards.steps)
+            fits += 1
     return needed
+
+
+def _reward(rounds: ModelBasedRounds, replay: Replay, turns: int, steps: int = 40) -> float:
+    """A gradient step of the rewards' network, 0 where there is none."""
+    network = rounds.models.rewards
+    if network is None:
+        return 0.0
+    short = replace(network, settings=replace(network.settings, first_steps=steps, steps=steps))
+    share = rounds.settings.dynamics.validation_share
+    return best(lambda: short.fit(replay, share, rounds.streams["dynamics"]), turns) / steps
 
 
 def best(work: Callable[[], Any], turns: int) -> float:

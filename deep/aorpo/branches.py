@@ -30,12 +30,14 @@ from deep.seeding import Streams
 class Branches:
     """Rollouts of all ego agents of all runs.
 
-    rollouts: branches of an agent at a time, M. policies: the agents' own. communication: the real
+    rollouts: branches of an agent at a time, M. rounds: of how many rounds of branches, as long as
+    they are now, batches are. policies: the agents' own. communication: the real
     agents. model_buffer: D_model of each ego. state_replay: the world's states beside D_env, for
     exact dynamics of particle worlds; None elsewhere.
     """
 
     rollouts: int
+    rounds: int
     models: AgentModels
     policies: Policies
     communication: Communication
@@ -44,6 +46,7 @@ class Branches:
 
     def roll(self, replay: Replay, k: Tensor, lengths: Tensor, streams: Streams) -> None:
         """Branches of k[run, ego] steps with lengths[run, ego, opponent], into the model buffer."""
+        self.model_buffer.drawn.copy_(self.rounds * self.rollouts * k)
         rows = streams.whole(replay.size, self.model_buffer.shape.agents, self.rollouts)
         rows = rows.to(replay.rows.device)
         start = replay.batch(rows.flatten(1)).observations.unflatten(1, rows.shape[1:])

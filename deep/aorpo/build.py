@@ -1,10 +1,10 @@
 """Put AORPO and AORDPG together: Algorithm 1 on top of MASAC and of MADDPG, by composition.
 
 An agent i has a policy πⁱ(a|oⁱ, â⁻ⁱ) and critics, as in the model-free algorithm, and besides them
-a dynamics model of its own and a model of every opponent. Its critics and policy learn in rows of
-its own, half real and half from its own branches (``deep.aorpo.rounds``). In their targets the
-others act as its opponent models say, so that no real policy is looked at beyond what is counted
-as a call.
+a dynamics model, which it may share with the others, and a model of every opponent. Its critics and
+policy learn in rows of its own, half real and half from its own branches (``deep.aorpo.rounds``).
+In their targets the others act as its opponent models say, so that no real policy is looked at
+beyond what is counted as a call.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from torch import Tensor
 from bounds.shared.numbers import InputError
 from deep.agents.actor_critic import ActorCritic
 from deep.agents.experience import Private
+from deep.agents.standard_inputs import standard_inputs
 from deep.aorpo.branches import Branches
 from deep.aorpo.communication import Communication, interactions
+from deep.aorpo.data_policies import data_policies
 from deep.aorpo.models import AgentModels
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.aorpo.settings import Aordpg, Aorpo, ModelBasedSettings
 from deep.data.model_replay import model_replay
-from deep.dynamics.ensemble import ensemble, outcomes
-from deep.dynamics.exact import exact
+from deep.dynamics.ensemble import ensemble, outcomes, predicts_states
+from deep.dynamics.exact import Dynamics, exact
+from deep.dynamics.rewards import Reward, WithRewards, reward_network
 from deep.dynamics.state_replay import StateReplay, state_replay
 from deep.envs.batch import World
 from deep.envs.particle import ParticleEnv
@@ -62,6 +65,10 @@ def model_based(
     def draws(purpose: str) -> Streams:
         return streams(seeds, purpose)
 
+    seen = None
+    if settings.standardise:
+        seen = standard_inputs(shape, len(seeds), dtype, device)
+
     def opponents(view: Callable[[int, int], int], name: str) -> OpponentModels:
         hidden = model.opponents.hidden
         return opponent_models(
@@ -71,6 +78,7 @@ def model_based(
             streams=draws(f"initialise {name}"),
             dtype=dtype,
             device=device,
+            seen=seen,
         )
 
     def others(observations: Tensor, drawing: Streams) -> Tensor:
@@ -86,25 +94,38 @@ def model_based(
         device=device,
         inference=None if inferring is None else inferring.inference,
         experience=Private(others),
+        seen=seen,
     )
     kept = _state_replay(model, world, draws("layout"), capacity)
+    learned = rewards = None
+    dynamics: Dynamics
     if model.exact_dynamics:
-        learned, dynamics = None, exact(world, None if kept is None else kept.rows)
+        dynamics = exact(world, None if kept is None else kept.rows)
     else:
-        learned = dynamics = ensemble(
+        together = predicts_states(world) or model.reward_source == "ensemble"
+        dynamics = learned = ensemble(
             shape=shape,
             settings=model.dynamics,
-            predicted=outcomes(world),
+            predicted=outcomes(world, rewards=together, deterministic=model.dynamics.deterministic),
             streams=draws("initialise dynamics"),
             dtype=dtype,
             device=device,
+            egos=None if model.dynamics.per_ego else 1,
         )
+        if not together and model.reward_source == "network":
+            rewards = reward_network(
+                shape, model.rewards, draws("initialise rewards"), dtype, device
+            )
+            dynamics = WithRewards(learned, rewards)
+        elif not together:
+            dynamics = WithRewards(learned, known_reward(world))
     models = AgentModels(
         rollout_opponents=believed,
         inference_opponents=inferring,
         played_opponents=_real(learner) if model.exact_opponents else believed.opponents,
         dynamics=dynamics,
         ensemble=learned,
+        rewards=rewards,
     )
     communication = Communication(
         act=lambda observations, drawing: learner.act(observations, drawing, greedy=False),
@@ -119,6 +140,7 @@ def model_based(
         models=models,
         branches=Branches(
             rollouts=model.rollouts,
+            rounds=model.buffer_rounds,
             models=models,
             policies=learner.policies,
             communication=communication,
@@ -129,8 +151,24 @@ def model_based(
         ),
         streams={name: draws(name) for name in ("dynamics", "opponents", "rollouts")},
         policies_before_round=learner.policies.stack.parameters.detach().clone(),
+        data_policies=data_policies(learner.policies),
     )
     return learner, rounds
+
+
+def known_reward(world: World) -> Reward:
+    """The task's own reward of next observations; ``InputError`` where it offers none."""
+    offered = world.scenario.observed_reward if isinstance(world, ParticleEnv) else None
+    if offered is None:
+        raise InputError(
+            f"model.reward_source: {world.name} does not offer its reward as a function of "
+            "observations; take network"
+        )
+
+    def reward(_: Tensor, following: Tensor) -> Tensor:
+        return offered(following)
+
+    return reward
 
 
 def _real(learner: ActorCritic) -> Opponents:

@@ -10,6 +10,10 @@ own. Per ego agent i:
   nearer to the paper's ε_π̂ʲ, a maximum over all states;
 - ``compounding_dynamics``: ε_c(k) (``deep.dynamics.compounding_error``) of the dynamics model's
   mean prediction under the actions of the real trajectory, which are sampled;
+- ``compounding_drawn``: the same of what branches draw, a member in every step and perhaps noise;
+- ``fresh_reward_r2`` and ``fresh_reward_slope``: of the own reward, as branches predict it one step
+  after real states and actions (``deep.dynamics.rewards.agreement``): 1 where it is predicted, 0
+  where its mean is;
 - ``compounding``: ε_c(k) where the opponents' actions are their models' too, in all k steps.
   Everyone acts greedily, so that a perfect model of a deterministic world is at 0.
 
@@ -27,6 +31,7 @@ from deep.aorpo.models import AgentModels
 from deep.aorpo.settings import ModelBasedSettings
 from deep.dynamics.compounding_error import Acting, compounding, trajectory
 from deep.dynamics.exact import Dynamics, exact, packed
+from deep.dynamics.rewards import agreement
 from deep.envs.batch import World
 from deep.envs.particle import ParticleEnv
 from deep.envs.spaces import Choices
@@ -36,7 +41,7 @@ from deep.opponents.models import OpponentModels, Opponents
 from deep.seeding import Streams
 
 #: Worlds of a run that are looked at, and the steps between two looks.
-WORLDS, EVERY = 16, 5
+WORLDS, EVERY = 48, 5
 
 
 def oracle_metrics(
@@ -46,7 +51,7 @@ def oracle_metrics(
     settings: ModelBasedSettings,
     streams: Streams,
 ) -> dict[str, Tensor]:
-    """All four, [run, ego]: those of opponents and of dynamics that are learned and played."""
+    """All of them, [run, ego]: those of opponents and of dynamics that are learned and played."""
     errors_wanted, ensemble = not settings.exact_opponents, models.ensemble
     if not (errors_wanted or ensemble):
         return {}
@@ -66,12 +71,34 @@ def oracle_metrics(
             policies=policies,
             opponents=models.played_opponents,
             model=ensemble.mean_prediction,
+            drawn=models.dynamics,
             seen=seen,
             states=states,
             k=settings.k,
             streams=streams,
         )
+        found |= of_rewards(world, policies, models.dynamics, seen, states, streams)
     return found
+
+
+def of_rewards(
+    world: World,
+    policies: Policies,
+    model: Dynamics,
+    seen: Tensor,
+    states: Tensor | None,
+    streams: Streams,
+) -> dict[str, Tensor]:
+    """How well own rewards are predicted, [run, agent]. seen, states: of ``met``."""
+    start, truth = every_ego(seen), exact(world, states)
+    rows = torch.arange(seen.shape[1]).expand(len(seen), seen.shape[2], -1)
+    actions = everyone(policies, streams, greedy=False)(0, start)
+    real, predicted = (
+        each.step(each.begin(rows), start, actions, streams)[2].diagonal(dim1=1, dim2=3)
+        for each in (truth, model)
+    )
+    found = agreement(predicted, real)
+    return {f"fresh_reward_{name}": each for name, each in found.items()}
 
 
 def of_opponents(
@@ -106,19 +133,20 @@ def of_branches(
     policies: Policies,
     opponents: Opponents,
     model: Dynamics,
+    drawn: Dynamics,
     seen: Tensor,
     states: Tensor | None,
     k: int,
     streams: Streams,
 ) -> dict[str, Tensor]:
-    """The two compounding errors of branches of k steps, [run, ego].
+    """The compounding errors of branches of k steps, [run, ego].
 
-    seen, states: of ``met``. model: mean predictions.
+    seen, states: of ``met``. model: mean predictions. drawn: what branches play.
     """
     start, truth = every_ego(seen), exact(world, states)
     rows = torch.arange(seen.shape[1]).expand(len(seen), seen.shape[2], -1)
 
-    def apart(real: Acting, branch: Acting) -> Tensor:
+    def apart(real: Acting, branch: Acting, model: Dynamics = model) -> Tensor:
         there, here = (
             trajectory(
                 dynamics=each,
@@ -139,10 +167,14 @@ def of_branches(
         played.append(sampled(step, observations))
         return played[-1]
 
+    def again(step: int, _: Tensor) -> Tensor:
+        return played[step]
+
     lengths = torch.full((len(seen), seen.shape[2], seen.shape[2]), k)
     greedy = everyone(policies, streams, greedy=True)
     return {
-        "compounding_dynamics": apart(kept, lambda step, _: played[step]),
+        "compounding_dynamics": apart(kept, again),
+        "compounding_drawn": apart(again, again, drawn),
         "compounding": apart(greedy, mixed(policies, opponents, lengths, streams)),
     }
 

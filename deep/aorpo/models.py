@@ -15,6 +15,7 @@ from deep.data.replay import Replay
 from deep.dynamics import fitting as dynamics_fitting
 from deep.dynamics.ensemble import Ensemble
 from deep.dynamics.exact import Dynamics
+from deep.dynamics.rewards import RewardNetwork
 from deep.nn.tensors import flat, part
 from deep.opponents import fitting as opponent_fitting
 from deep.opponents.fitting import OpponentSettings, Split
@@ -29,7 +30,8 @@ class AgentModels:
     rollout_opponents: learned, of the opponents in branches. inference_opponents: learned, what
     policies infer others' actions with, None where they do not. played_opponents: who plays in
     branches and targets, ``rollout_opponents`` or the real policies. dynamics: as played in
-    branches. ensemble: the dynamics to be fitted, None if they are exact.
+    branches. ensemble: the dynamics to be fitted, None if they are exact. rewards: their own
+    network, None if they come from elsewhere.
     """
 
     rollout_opponents: OpponentModels
@@ -37,6 +39,7 @@ class AgentModels:
     played_opponents: Opponents
     dynamics: Dynamics
     ensemble: Ensemble | None
+    rewards: RewardNetwork | None
 
     def fit_opponents(
         self, settings: OpponentSettings, rows: Split, streams: Streams
@@ -48,11 +51,22 @@ class AgentModels:
         return metrics
 
     def fit_dynamics(self, replay: Replay, streams: Streams) -> dict[str, Tensor]:
-        """Fit the dynamics models, if they are learned; metrics [run, ego], dynamics_NAME."""
+        """Fit the models of dynamics and rewards that are learned.
+
+        Metrics [run, ego]: dynamics_NAME, the same for all egos where they share one ensemble, and
+        reward_NAME of the agents' own rewards.
+        """
+        metrics: dict[str, Tensor] = {}
         if self.ensemble is None:
-            return {}
-        metrics = dynamics_fitting.fit(self.ensemble, replay, streams)
-        return {f"dynamics_{name}": each for name, each in metrics.items()}
+            return metrics
+        agents = self.ensemble.shape.agents
+        for name, each in dynamics_fitting.fit(self.ensemble, replay, streams).items():
+            metrics[f"dynamics_{name}"] = each.expand(-1, agents)
+        if self.rewards is not None:
+            share = self.ensemble.settings.validation_share
+            for name, each in self.rewards.fit(replay, share, streams).items():
+                metrics[f"reward_{name}"] = each
+        return metrics
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that was learned, leading axis [run]; not copies."""
@@ -64,10 +78,11 @@ class AgentModels:
             model.restore(part(state, name))
 
     @property
-    def _learned(self) -> dict[str, OpponentModels | Ensemble]:
+    def _learned(self) -> dict[str, OpponentModels | Ensemble | RewardNetwork]:
         models = {
             "rollout_opponents": self.rollout_opponents,
             "inference_opponents": self.inference_opponents,
             "dynamics": self.ensemble,
+            "rewards": self.rewards,
         }
         return {name: model for name, model in models.items() if model is not None}

@@ -28,6 +28,7 @@ from bounds.planning.schemes import SCHEMES
 from deep.agents.actor_critic import ActorCritic
 from deep.agents.rounds import RoundInputs
 from deep.aorpo.branches import Branches
+from deep.aorpo.data_policies import DataPolicies
 from deep.aorpo.model_errors import oracle_metrics
 from deep.aorpo.models import AgentModels
 from deep.aorpo.rollout_schedule import linear
@@ -48,7 +49,8 @@ class ModelBasedRounds:
 
     batch: transitions of an ego agent in an update. updates: of a round. streams: "dynamics",
     "opponents" and "rollouts". policies_before_round: the policies' parameters when the last round
-    began its updates. last_dynamics_fit: of each run's steps, at how many; −1: never.
+    began its updates. data_policies: those that collected D_env. last_dynamics_fit: of each run's
+    steps, at how many; −1: never.
     """
 
     settings: ModelBasedSettings
@@ -59,6 +61,7 @@ class ModelBasedRounds:
     branches: Branches
     streams: Mapping[str, Streams]
     policies_before_round: Tensor
+    data_policies: DataPolicies
     last_dynamics_fit: int = -1
 
     def learn(self, inputs: RoundInputs) -> Iterator[dict[str, Tensor]]:
@@ -67,6 +70,7 @@ class ModelBasedRounds:
         counted = self.branches.communication.interactions
         counted.stepped(steps - int(counted.steps[0]))
         rows = self.opponent_rows(inputs.replay)
+        self.data_policies.remember(self.learner.policies, inputs.replay)
         fitted = self.models.fit_opponents(settings.opponents, rows, self.streams["opponents"])
         metrics = {name: over_opponents(each) for name, each in fitted.items()}
         if inputs.episodes >= settings.warmup_episodes:
@@ -97,6 +101,8 @@ class ModelBasedRounds:
             "opponent_error": over_opponents(estimates.opponent_error),
             "k": k.double(),
             "model_steps": over_opponents(n.double()),
+            "model_steps_least": n.amin(-1).double(),
+            "opponent_error_largest": estimates.opponent_error.amax(-1),
             "policy_shift": estimates.policy_shift,
         }
 
@@ -104,17 +110,17 @@ class ModelBasedRounds:
         """What a scheme may know now, from rows that no model was fitted to."""
         models, settings = self.models, self.settings
         opponents = None if settings.exact_opponents else models.played_opponents
-        asked = SCHEMES[settings.scheme].match_rates
+        scheme, policies = SCHEMES[settings.scheme], self.learner.policies
+        drawing = self.streams["rollouts"]
+        if scheme.policy_shift:
+            shift = self.data_policies.shift(policies, held_out, drawing)
+        else:
+            shift = policy_shift(policies, self.policies_before_round, held_out, drawing)
         return Estimates(
             gamma=self.learner.settings.gamma,
-            opponent_error=opponent_error(opponents, held_out),
-            policy_shift=policy_shift(
-                self.learner.policies,
-                self.policies_before_round,
-                held_out,
-                self.streams["rollouts"],
-            ),
-            match_rate=opponent_match_rate(opponents, held_out) if asked else None,
+            opponent_error=opponent_error(opponents, held_out, settings.opponent_error),
+            policy_shift=shift,
+            match_rate=opponent_match_rate(opponents, held_out) if scheme.match_rates else None,
         )
 
     def draw(self, inputs: RoundInputs) -> Batch:
@@ -156,6 +162,7 @@ class ModelBasedRounds:
         return self.model_state() | flat(
             {
                 "branches": self.branches.state(),
+                "data_policies": self.data_policies.state(),
                 "streams": {name: each.state() for name, each in self.streams.items()},
                 "rounds": {
                     "policies_before_round": self.policies_before_round,
@@ -168,6 +175,7 @@ class ModelBasedRounds:
         """See ``Rounds``."""
         self.models.restore(part(state, "models"))
         self.branches.restore(part(state, "branches"))
+        self.data_policies.restore(part(state, "data_policies"))
         for name, each in part(state, "streams").items():
             self.streams[name].restore(each)
         own = part(state, "rounds")

@@ -11,6 +11,7 @@ the world is deterministic (ledger: tv-bounds-on-deterministic-dynamics).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,9 +20,13 @@ from bounds.formula.error_profile import ErrorProfile
 from bounds.planning.schemes import Known, Scheme
 from bounds.shared.numbers import InputError
 from deep.nn.action_distributions import Categorical
-from deep.opponents.errors import match_rate, mismatch, pooled_residual
+from deep.opponents.errors import Estimate, match_rate, mismatch, pooled_residual
 from deep.opponents.fitting import History
 from deep.opponents.models import Opponents
+from deep.opponents.two_sample import two_sample
+
+#: How ε_π̂ is estimated.
+ErrorEstimate = Literal["two-sample", "mismatch"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +34,9 @@ class Estimates:
     """What is known when lengths are chosen.
 
     gamma: the discount factor. opponent_error[run, ego, opponent]: of ε_π̂, 0 about oneself.
-    policy_shift[run, agent]: how far each agent's policy has moved since the last round, the mean
-    of D_TV. match_rate[run, ego, opponent]: None where the scheme does not ask.
+    policy_shift[run, agent]: how far each agent's policy has moved, the mean of D_TV: for a scheme
+    that asks, since D_env was collected; else since the last round. match_rate[run, ego,
+    opponent]: None where the scheme does not ask.
     """
 
     gamma: float
@@ -39,18 +45,36 @@ class Estimates:
     match_rate: Tensor | None = None
 
 
-def opponent_error(opponents: Opponents | None, held_out: History) -> Tensor:
+def opponent_error(
+    opponents: Opponents | None, held_out: History, by: ErrorEstimate = "two-sample"
+) -> Tensor:
     """The estimate of ε_π̂, [run, ego, opponent], float64.
 
-    For choices ``deep.opponents.errors.mismatch``, an upper estimate; for numbers, which never
-    match, ``pooled_residual``, a lower one. Where the real policies are played in the place of
-    models, None, nothing has to be estimated: no error.
+    two-sample: what tells opponents from their models (``deep.opponents.two_sample``), a lower
+    estimate, ``levelled``. mismatch: for choices ``deep.opponents.errors.mismatch``, an upper
+    estimate that is mostly the opponents' entropy; for numbers, which never match,
+    ``pooled_residual``, a lower one. Where the real policies are played in the place of models,
+    None, nothing has to be estimated: no error.
     """
     if opponents is None:
         return torch.zeros(_by_ego(held_out), dtype=torch.float64)
+    if by == "two-sample":
+        return levelled(two_sample(opponents, held_out))
     if isinstance(opponents.head, Categorical):
         return mismatch(opponents, held_out).value
     return pooled_residual(opponents, held_out).value
+
+
+def levelled(estimate: Estimate) -> Tensor:
+    """The values, but for opponents whose interval meets that of the ego's best known one: its.
+
+    So models that are equally good, as far as can be told, get equal lengths, whatever the noise.
+    """
+    itself = torch.eye(estimate.value.shape[1], dtype=torch.bool, device=estimate.value.device)
+    others = estimate.value.masked_fill(itself, torch.inf)
+    least, which = others.min(-1, keepdim=True)
+    meets = estimate.low <= estimate.high.gather(-1, which)
+    return torch.where(meets & ~itself, least, estimate.value)
 
 
 def opponent_match_rate(opponents: Opponents | None, held_out: History) -> Tensor:

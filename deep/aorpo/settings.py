@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -13,6 +13,7 @@ from deep.agents.actor_critic import ActorCriticSettings
 from deep.agents.maddpg import Maddpg
 from deep.agents.masac import Masac
 from deep.dynamics.ensemble import DynamicsSettings
+from deep.dynamics.rewards import RewardSettings
 from deep.opponents.fitting import OpponentSettings
 
 
@@ -33,7 +34,7 @@ class ModelBasedSettings:
     real_ratio: float = 0.5
     """Share of real transitions in a batch."""
     buffer_rounds: int = 1
-    """Rounds of full-length branches that an agent's model buffer holds."""
+    """Rounds whose branches, as long as they are by now, are an agent's D_model."""
     fit_every: int = 3750
     """Environment steps of a run between fits of the dynamics models."""
     scheme: Annotated[
@@ -43,6 +44,10 @@ class ModelBasedSettings:
             f"{', '.join(SCHEMES)} (see bounds.planning.schemes)."
         ),
     ] = "adaptive"
+    opponent_error: Literal["two-sample", "mismatch"] = "two-sample"
+    """How the errors of opponent models are estimated: by what tells an opponent from its model,
+    which is 0 for a perfect model; or by how often their actions differ, which is 1 less the sum of
+    squared probabilities for a perfect one."""
     calls: int = 10
     """Calls a branch that `planned` may spend."""
     conditioned: bool = True
@@ -52,6 +57,12 @@ class ModelBasedSettings:
     exact_opponents: bool = False
     """For ablations: the real policies in the place of models in branches and targets, no calls
     counted for that; their error is 0."""
+    reward_source: Literal["network", "ensemble", "known"] = "network"
+    """Where rewards of branches come from: a network of their own; the dynamics ensemble, along
+    with the observations; or known, from the task, as a function of the next observations. Where
+    next states are predicted, as in exact games, it is always the ensemble."""
+    rewards: RewardSettings = field(default_factory=RewardSettings)
+    """The rewards' own network."""
     dynamics: DynamicsSettings = field(default_factory=DynamicsSettings)
     """Learned dynamics."""
     opponents: OpponentSettings = field(default_factory=OpponentSettings)

@@ -29,7 +29,7 @@ class Train:
     settings: Annotated[Settings, tyro.conf.arg(name="")]
     """Everything about the run."""
     preset: str = "laptop"
-    """laptop: learns in minutes; paper: the paper's scale."""
+    """laptop: learns in minutes; paper: the paper's scale; paper-code: with its code's models."""
     out: Path | None = None
     """Folder of the run; left out: a new one under runs/."""
 

@@ -22,12 +22,14 @@ from deep.seeding import Streams
 class ModelReplay:
     """``rows[run, ego, row, number]``; the oldest are overwritten when an ego's are full.
 
-    added[run, ego], int64 on the CPU: transitions so far, those overwritten included.
+    added[run, ego], int64 on the CPU: transitions so far, those overwritten included. drawn[run,
+    ego], likewise: of how many of the newest rows batches are, at most.
     """
 
     shape: Shape
     rows: Tensor
     added: Tensor
+    drawn: Tensor
 
     @property
     def capacity(self) -> int:
@@ -52,17 +54,18 @@ class ModelReplay:
         self.added.add_(count * chosen)
 
     def sample(self, streams: Streams, rows: int) -> Batch:
-        """``rows`` transitions of every ego, of its own, drawn uniformly and with replacement."""
-        sizes = self.sizes.unsqueeze(-1)
+        """``rows`` of the newest ``drawn`` transitions of every ego, uniform, with replacement."""
+        sizes = torch.minimum(self.sizes, self.drawn).unsqueeze(-1)
         if not sizes.all():
             run, ego, _ = (sizes == 0).nonzero()[0].tolist()
             raise InputError(
                 f"replay: that of agent {ego} in run {run} is empty; add transitions before "
                 "drawing any"
             )
-        drawn = streams.uniform(sizes.shape[1], rows)
+        uniform = streams.uniform(sizes.shape[1], rows)
         # below the size even rounded: u is at most 1 − 2⁻⁵³
-        index = (drawn * sizes).long()
+        age = (uniform * sizes).long()
+        index = (self.added.unsqueeze(-1) - sizes + age) % self.capacity
         return self.batch(index.to(self.rows.device))
 
     def batch(self, index: Tensor) -> Batch:
@@ -84,7 +87,7 @@ class ModelReplay:
         if bool((sizes < most).any()):
             there = torch.arange(most) < sizes.unsqueeze(-1)
             rows = torch.where(there.unsqueeze(-1).to(rows.device), rows, 0)
-        return {"rows": rows, "added": self.added}
+        return {"rows": rows, "added": self.added, "drawn": self.drawn}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Set the replay to what ``state`` returned."""
@@ -95,6 +98,7 @@ class ModelReplay:
             )
         self.rows[:, :, : rows.shape[2]] = rows
         self.added.copy_(state["added"])
+        self.drawn.copy_(state["drawn"])
 
 
 def model_replay(
@@ -104,7 +108,8 @@ def model_replay(
     whole("capacity", capacity, 1)
     axes = (runs, shape.agents)
     rows = torch.empty(*axes, capacity, row_width(shape), dtype=dtype, device=device)
-    return ModelReplay(shape, rows, torch.zeros(axes, dtype=torch.int64))
+    drawn = torch.full(axes, capacity)
+    return ModelReplay(shape, rows, torch.zeros(axes, dtype=torch.int64), drawn)
 
 
 def joined(first: Batch, second: Batch) -> Batch:

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from bounds.shared.numbers import InputError
-from deep.dynamics.outcomes import Affine, Standard, average, present
+from deep.dynamics.outcomes import average, present
 from deep.envs.spaces import Shape
+from deep.nn.standard import Affine, Standard
 from deep.seeding import Streams
 
 

@@ -1,8 +1,8 @@
-"""Learned dynamics: a bootstrap ensemble of probabilistic networks for every ego of every run.
+"""Learned dynamics: a bootstrap ensemble of probabilistic networks of every run, or of every ego.
 
 Each network predicts what follows for *all* agents from all agents' observations and actions
 (``deep.dynamics.outcomes``). A prediction is made by one member, drawn uniformly, and only that
-member is evaluated: the model of an ego agent is the mixture
+member is evaluated: the model of a run or of an ego agent is the mixture
 
     T̂(s', r | s, a) = 1/B Σ_b T̂_b(s', r | s, a).
 
@@ -13,8 +13,9 @@ replacement: no member gets more than P, so two rows of a step have one member w
 (P − 1)/(B P − 1), a little less than 1/B. Empty slots are computed with the first row's input and
 not read.
 
-Inputs are made standard per run with the training rows' mean and deviation. Hidden units are relu,
-as everywhere here (the paper names none; the released code has swish).
+Inputs are made standard per run with the training rows' mean and deviation. Hidden units are relu
+(the paper names none; the released code has swish, as the rewards' own network does). All egos of a
+run are fitted to the same D_env, so one ensemble serves them: their rows are dealt together.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ from torch import Tensor
 from bounds.shared.numbers import InputError, in_range, whole
 from deep.dynamics.categorical_outcomes import CategoricalOutcomes
 from deep.dynamics.gaussian_outcomes import GaussianOutcomes
-from deep.dynamics.outcomes import Affine, Outcomes, Standard, change
+from deep.dynamics.outcomes import Outcomes
 from deep.envs.batch import World
 from deep.envs.climb import ClimbEnv
 from deep.envs.game import GameEnv
 from deep.envs.spaces import Shape
 from deep.nn.stacked_mlp import Networks, networks
+from deep.nn.standard import Affine, Standard, change
 from deep.nn.tensors import positive, restore_tensors
 from deep.seeding import Streams
 
@@ -52,8 +54,6 @@ class DynamicsSettings:
     """Units of the hidden layers."""
     learning_rate: float = 0.001
     """Adam's rate."""
-    weight_decay: float = 0.00005
-    """What a step of rate 1 takes off a parameter, as a share of it (decoupled from Adam)."""
     batch: int = 256
     """Rows of a network in a step, a multiple of 32."""
     max_rows: int = 50_000
@@ -67,6 +67,12 @@ class DynamicsSettings:
     happened 1 % likelier."""
     validation_share: float = 0.1
     """Share of the transitions that is held out for ever."""
+    per_ego: bool = False
+    """An ensemble for every ego agent, as Algorithm 1 has it; otherwise one for all of them, which
+    are fitted to the same transitions anyway."""
+    deterministic: bool = True
+    """Branches follow the mean of the member that is drawn in every step, where numbers are
+    predicted; otherwise a draw from its law."""
 
     def __post_init__(self) -> None:
         whole("model.dynamics.members", self.members, 1)
@@ -75,7 +81,6 @@ class DynamicsSettings:
         if not self.hidden:
             raise InputError("model.dynamics.hidden: no layer; give at least one")
         in_range("model.dynamics.learning_rate", self.learning_rate, 0, 1)
-        in_range("model.dynamics.weight_decay", self.weight_decay, 0, 1)
         if whole("model.dynamics.batch", self.batch, 1) % UNIT:
             raise InputError(f"model.dynamics.batch: {self.batch}; give a multiple of {UNIT}")
         whole("model.dynamics.max_rows", self.max_rows, 2)
@@ -111,6 +116,12 @@ class Ensemble:
         self, memory: None, observations: Tensor, actions: Tensor, streams: Streams
     ) -> tuple[None, Tensor, Tensor]:
         """What the drawn members say (``Dynamics``)."""
+        if self.egos < observations.shape[1]:  # one for all: an ego's rows after another's
+            apart = observations.shape[1:3]
+            _, following, rewards = self.step(
+                memory, _together(observations), _together(actions), streams
+            )
+            return memory, _apart(following, apart), _apart(rewards, apart)
         with torch.no_grad():
             slots = deal(streams, self.egos, self.settings.members, observations.shape[2])
             slots = slots.to(observations.device)
@@ -125,6 +136,11 @@ class Ensemble:
 
     def every(self, observations: Tensor, actions: Tensor) -> Tensor:
         """What every member says, [run, ego, member, row, number]."""
+        if self.egos < observations.shape[1]:
+            apart = observations.shape[1:3]
+            found = self.every(_together(observations), _together(actions)).squeeze(1)
+            by_ego: Tensor = found.unflatten(2, apart).transpose(1, 2)
+            return by_ego
         with torch.no_grad():
             return self.by_member(self.read(observations, actions))
 
@@ -146,7 +162,7 @@ class Ensemble:
     def read(self, observations: Tensor, actions: Tensor) -> Tensor:
         """The networks' inputs [run, ..., number] from those [run, ..., agent, number]."""
         flat = torch.cat((observations.flatten(-2), actions.flatten(-2)), -1)
-        return self.inputs(flat.to(self.dtype).index_select(-1, self._read))
+        return self.inputs.bounded(flat.to(self.dtype).index_select(-1, self._read))
 
     @property
     def egos(self) -> int:
@@ -246,6 +262,16 @@ class MeanPrediction:
         return memory, following, rewards
 
 
+def _together(x: Tensor) -> Tensor:
+    """[run, 1, ego · row, ...] of [run, ego, row, ...]."""
+    return x.flatten(1, 2).unsqueeze(1)
+
+
+def _apart(x: Tensor, egos_and_rows: torch.Size) -> Tensor:
+    each: Tensor = x.squeeze(1).unflatten(1, egos_and_rows)
+    return each
+
+
 def deal(streams: Streams, egos: int, members: int, rows: int) -> Tensor:
     """The slot of each row, [run, ego, row]: the first numbers of a random permutation.
 
@@ -259,14 +285,20 @@ def slots_per_member(members: int, rows: int) -> int:
     return UNIT * -(-rows // (members * UNIT))
 
 
-def outcomes(world: World) -> Outcomes:
-    """What is predicted of ``world``: next states where all agents observe them, else numbers."""
+def outcomes(world: World, *, rewards: bool = True, deterministic: bool = False) -> Outcomes:
+    """What is predicted of ``world``: next states where all agents observe them, else numbers.
+
+    rewards, deterministic: see ``GaussianOutcomes``; with states rewards are always predicted.
+    """
     shape = Shape(world.observation_sizes, world.spaces)
-    return (
-        CategoricalOutcomes(shape)
-        if isinstance(world, GameEnv | ClimbEnv)
-        else GaussianOutcomes(shape)
-    )
+    if predicts_states(world):
+        return CategoricalOutcomes(shape)
+    return GaussianOutcomes(shape, rewards=rewards, deterministic=deterministic)
+
+
+def predicts_states(world: World) -> bool:
+    """Whether next states are predicted, as all agents observe them, and not numbers."""
+    return isinstance(world, GameEnv | ClimbEnv)
 
 
 def ensemble(

@@ -4,7 +4,7 @@
    (``deep.dynamics.fitting_data``).
 2. Bootstrap. Each network draws as many rows as there are, with replacement.
 3. An epoch takes a network once through its own rows, in a new order, by minibatches: Adam with
-   fresh moments at every fit, beside θ ← θ − η λ θ (Loshchilov and Hutter 2019).
+   fresh moments at every fit. There is no weight decay: early stopping is what holds it back.
 4. Early stopping, network by network. After each epoch the loss on the held-out rows is taken, and
    the parameters are kept if it is the least so far, the start included. A network stops once
    ``patience`` epochs have not brought the loss down by ``improvement`` in all. From then on its
@@ -149,7 +149,6 @@ class Training:
             for moving in (self.numbers, self.log_variance_bounds)
         )
         pieces = gradient.flatten().split(adams[0].parameters.shape[0])
-        keep = 1 - settings.learning_rate * settings.weight_decay
         to_bounds = torch.empty_like(variance_bounds)
 
         def output_gradient(outputs: Tensor, target: Tensor) -> Tensor:
@@ -167,7 +166,6 @@ class Training:
             stack.fitted(seen, partial(output_gradient, target=target), gradient)
             bounds_adam.step(to_bounds.flatten())
             for adam, piece in zip(adams, pieces, strict=True):
-                adam.parameters.mul_(keep)
                 adam.step(piece)
 
     def losses(self) -> Tensor:

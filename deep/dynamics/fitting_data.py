@@ -19,7 +19,7 @@ from bounds.shared.numbers import InputError
 from deep.data.replay import Replay
 from deep.data.validation_split import held_out, numbers
 from deep.dynamics.ensemble import UNIT, Ensemble
-from deep.dynamics.outcomes import Standard, standard
+from deep.nn.standard import Standard, standard
 from deep.seeding import Streams
 
 
@@ -62,7 +62,8 @@ def rows_of(model: Ensemble, replay: Replay, streams: Streams) -> Data:
     own = standard(y)
     scale = Standard(own.mean.where(scaled, 0.0), own.deviation.where(scaled, 1.0))
     model.rescale(standard(x), scale)
-    return Data(model.inputs(x), model.scale(y), model.inputs(held_x), model.scale(held_y))
+    inputs = model.inputs.bounded
+    return Data(inputs(x), model.scale(y), inputs(held_x), model.scale(held_y))
 
 
 def _raw(model: Ensemble, replay: Replay, index: Tensor) -> tuple[Tensor, Tensor]:

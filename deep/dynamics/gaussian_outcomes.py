@@ -24,9 +24,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deep.dynamics.outcomes import Affine, Standard, average, present
+from deep.dynamics.outcomes import average, present
 from deep.envs.spaces import Shape
 from deep.nn.action_distributions import normal
+from deep.nn.standard import Affine, Standard
 from deep.seeding import Streams
 
 #: ``low`` and ``high`` of a new model, in log-variances of standard targets.
@@ -39,10 +40,16 @@ LARGEST = 25.0
 
 @dataclass(frozen=True)
 class GaussianOutcomes:
-    """Gaussian changes of observations, and rewards, of agents of this ``shape``. beta: β."""
+    """Gaussian changes of observations, and rewards, of agents of this ``shape``.
+
+    beta: β. rewards: whether they are predicted; else they come out as 0. deterministic: a draw is
+    the mean of the member that was dealt, for worlds where nothing is random.
+    """
 
     shape: Shape
     beta: float = 0.5
+    rewards: bool = True
+    deterministic: bool = False
 
     @property
     def read(self) -> list[int]:
@@ -73,8 +80,8 @@ class GaussianOutcomes:
 
     def targets(self, observations: Tensor, following: Tensor, rewards: Tensor) -> Tensor:
         """o' − o without padding, then the rewards."""
-        change = (following - observations).flatten(-2)
-        return torch.cat((change[..., self._columns], rewards), -1)
+        change = (following - observations).flatten(-2)[..., self._columns]
+        return torch.cat((change, rewards), -1) if self.rewards else change
 
     def loss(
         self, outputs: Tensor, variance_bounds: Tensor, targets: Tensor, weights: Tensor
@@ -113,8 +120,10 @@ class GaussianOutcomes:
         scale: Standard,
         streams: Streams,
     ) -> tuple[Tensor, Tensor]:
-        """μ + e^(ℓ/2) ε, ε standard normal."""
+        """μ + e^(ℓ/2) ε, ε standard normal; μ where ``deterministic``."""
         mean, log_variance = gaussian(outputs, variance_bounds)
+        if self.deterministic:
+            return self._split(scale.back(mean), seen)
         deviation = (0.5 * log_variance).exp()
         return self._split(scale.back(mean + deviation * normal(streams, mean)), seen)
 
@@ -144,14 +153,16 @@ class GaussianOutcomes:
 
     @property
     def _targets(self) -> int:
-        return sum(self.shape.observation_sizes) + self.shape.agents
+        return len(self._columns) + self.shape.agents * self.rewards
 
     @property
     def _columns(self) -> list[int]:
         return present(self.shape.observation_sizes, self.shape.observation_width)
 
     def _split(self, y: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        change, rewards = y.split([y.shape[-1] - self.shape.agents, self.shape.agents], -1)
+        change, rewards = y[..., : len(self._columns)], y[..., len(self._columns) :]
+        if not self.rewards:
+            rewards = y.new_zeros(*y.shape[:-1], self.shape.agents)
         following = seen.flatten(-2).clone()
         following[..., self._columns] += change
         return following.view(seen.shape), rewards

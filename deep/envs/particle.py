@@ -82,6 +82,8 @@ class Scenario:
     goals: for every goal that is drawn (a landmark, uniformly), the agents that it is meant for.
     private: private numbers [..., number] from the landmarks' positions and the goals.
     spread: landmarks are uniform on [−spread, spread]²; agents always on [−1, 1]².
+    observed_reward: the same reward [..., agent] from joint observations [..., agent, number] of
+    the state, for models that know it; None where they do not tell.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Scenario:
     private: Callable[[Tensor, Tensor], Tensor] | None = None
     spread: float = 1.0
     episode_steps: int = 25
+    observed_reward: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +131,11 @@ class ParticleEnv:
     @cached_property
     def spaces(self) -> tuple[Space, ...]:
         """What each agent may do."""
-        sizes = [(5,) * body.movable + body.words for body in self.scenario.agents]
-        return tuple(Box(sum(s)) if self.continuous else Choices(s) for s in sizes)
+        choices = [
+            Choices((5,) * body.movable + body.words, words=len(body.words))
+            for body in self.scenario.agents
+        ]
+        return tuple(Box(space.width) for space in choices) if self.continuous else tuple(choices)
 
     @property
     def observation_sizes(self) -> tuple[int, ...]:

@@ -19,14 +19,23 @@ from deep.seeding import Streams, choose
 
 @dataclass(frozen=True)
 class Choices:
-    """One choice out of ``sizes[i]`` options for every i, each a one-hot."""
+    """One choice out of ``sizes[i]`` options for every i, each a one-hot.
+
+    words: how many of the choices, the last ones, are words that others hear and nothing else.
+    """
 
     sizes: tuple[int, ...]
+    words: int = 0
 
     @property
     def width(self) -> int:
         """Numbers in the vector."""
         return sum(self.sizes)
+
+    @property
+    def spoken(self) -> int:
+        """Numbers in the vector that are words; they are the last ones."""
+        return sum(self.sizes[len(self.sizes) - self.words :])
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,18 @@ class Categorical:
         """``share`` of Σ_c log(options of c)."""
         return tuple(share * sum(map(math.log, space.sizes)) for space in self.spaces)
 
+    def silent_entropy(self, share: float) -> tuple[float, ...]:
+        """The same without the choices that are words."""
+        silent = [space.sizes[: len(space.sizes) - space.words] for space in self.spaces]
+        return tuple(share * sum(map(math.log, sizes)) for sizes in silent)
+
+    @cached_property
+    def words(self) -> Tensor:
+        """Which options are words, [agent, option]."""
+        ends = torch.tensor([[space.width - space.spoken, space.width] for space in self.spaces])
+        place = torch.arange(self.outputs)
+        return ((place >= ends[:, :1]) & (place < ends[:, 1:])).to(self.device)
+
     def probabilities(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """(π_c, log π_c) of every option, in the place of its logit; 0 in the padding."""
         logs = self._logs(outputs)

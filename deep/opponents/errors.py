@@ -110,7 +110,7 @@ def nll(opponents: Opponents, history: History, level: float = LEVEL) -> Estimat
     value = each.mean(2)
     quantile = math.sqrt(2) * float(torch.erfinv(torch.tensor(level, dtype=torch.float64)))
     radius = quantile * each.std(2, correction=0) / math.sqrt(count)
-    return _without_self(
+    return without_self(
         Estimate(value=value, low=value - radius, high=value + radius, level=level, states=count)
     )
 
@@ -283,10 +283,11 @@ def _bounded(each: Tensor, level: float) -> Estimate:
 
 def _around(value: Tensor, radius: float, level: float, count: int) -> Estimate:
     low, high = (value - radius).clamp(min=0), (value + radius).clamp(max=1)
-    return _without_self(Estimate(value=value, low=low, high=high, level=level, states=count))
+    return without_self(Estimate(value=value, low=low, high=high, level=level, states=count))
 
 
-def _without_self(estimate: Estimate) -> Estimate:
+def without_self(estimate: Estimate) -> Estimate:
+    """``estimate`` with 0 of every agent about itself, changed in place."""
     for tensor in (estimate.value, estimate.low, estimate.high):
         tensor.diagonal(dim1=1, dim2=2).zero_()
     return estimate

@@ -50,8 +50,6 @@ class OpponentSettings:
     """Epochs without a lower held-out loss after which a model has stopped."""
     validation_share: float = 0.2
     """Share of the rows that judge and are not trained on."""
-    weight_decay: float = 0.0
-    """A step takes this times the rate off every parameter, as a share of it."""
 
     def __post_init__(self) -> None:
         for layer, units in enumerate(self.hidden):
@@ -65,7 +63,6 @@ class OpponentSettings:
         whole("model.opponents.patience", self.patience, 1)
         positive("model.opponents.validation_share", self.validation_share)
         in_range("model.opponents.validation_share", self.validation_share, 0, 1, open_high=True)
-        in_range("model.opponents.weight_decay", self.weight_decay, 0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +160,6 @@ def fit(
             index = some.flatten(2)
             each = loss(_taken(seen, index), _taken(done, index))
             (gradient,) = torch.autograd.grad(each.sum(), parameters)
-            optimiser.parameters.mul_(1 - settings.learning_rate * settings.weight_decay)
             optimiser.step(gradient)
         now = judged()
         going = epoch - epochs <= settings.patience

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from bounds.shared.numbers import InputError
 from deep.agents.learner import Inference
+from deep.agents.standard_inputs import StandardInputs
 from deep.envs.spaces import Shape
 from deep.nn.action_distributions import (
     LOG_DEVIATIONS,
@@ -144,12 +145,16 @@ class Opponents:
 
 @dataclass(frozen=True, eq=False)
 class OpponentModels:
-    """Learned models. stack: a group of one network for each pair; see the module for ``view``."""
+    """Learned models. stack: a group of one network for each pair; see the module for ``view``.
+
+    seen: how observations are made standard, None: not.
+    """
 
     shape: Shape
     view: View
     head: Categorical | TanhGaussian
     stack: Networks
+    seen: StandardInputs | None = None
 
     @cached_property
     def opponents(self) -> Opponents:
@@ -159,7 +164,7 @@ class OpponentModels:
     def inputs(self, observations: Tensor) -> Tensor:
         """What the models read, [run, pair, row, number], of [run, ego, row, agent, number]."""
         seen = [observations[:, i, :, self.view(i, j)] for i, j in pairs(self.shape.agents)]
-        return torch.stack(seen, 1)
+        return self._standard(torch.stack(seen, 1))
 
     def inferred(self, observations: Tensor, streams: Streams) -> Tensor:
         """â⁻ⁱ ~ π̂⁻ⁱ(·|oⁱ) for own observations [run, agent, row, number].
@@ -169,7 +174,7 @@ class OpponentModels:
         agents = self.shape.agents
         seen = observations.repeat_interleave(agents - 1, 1)
         with torch.no_grad():
-            actions, _ = self.head.sample(self._outputs(seen), streams)
+            actions, _ = self.head.sample(self._outputs(self._standard(seen)), streams)
             each: Tensor = actions.unflatten(1, (agents, agents - 1))
             return each.transpose(2, 3).flatten(3)
 
@@ -192,6 +197,12 @@ class OpponentModels:
         """Set the models to what ``state`` returned, bit for bit."""
         restore_tensors(self.state(), state)
 
+    def _standard(self, seen: Tensor) -> Tensor:
+        """As the policies read it, [run, pair, row, number]."""
+        if self.seen is None:
+            return seen
+        return self.seen.own(seen, [self.view(i, j) for i, j in pairs(self.shape.agents)])
+
     def _outputs(self, inputs: Tensor) -> Tensor:
         return self.stack(inputs).squeeze(2)
 
@@ -203,6 +214,7 @@ def opponent_models(
     streams: Streams,
     dtype: torch.dtype,
     device: str,
+    seen: StandardInputs | None = None,
 ) -> OpponentModels:
     """New models for the runs of ``streams``, from which they draw their first parameters."""
     both = pairs(shape.agents)
@@ -217,7 +229,7 @@ def opponent_models(
         device=device,
         inputs=[shape.observation_sizes[view(i, j)] for i, j in both],
     )
-    return OpponentModels(shape, view, modelled, stack)
+    return OpponentModels(shape=shape, view=view, head=modelled, stack=stack, seen=seen)
 
 
 def real_opponents(

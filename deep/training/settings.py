@@ -18,6 +18,7 @@ import tyro
 from bounds.planning.schemes import SCHEMES
 from bounds.shared.numbers import InputError, shown, whole
 from deep.agents.masac import Masac
+from deep.aorpo.build import known_reward
 from deep.aorpo.settings import ModelBasedSettings, model_settings
 from deep.data.validation_split import off
 from deep.envs.batch import World
@@ -156,8 +157,9 @@ def check(settings: Settings) -> Settings:
 
 
 def _check_models(settings: Settings, model: ModelBasedSettings, env: World) -> None:
-    """``InputError`` where there is nobody to model, or a scheme is not told what it asks for, or
-    at the first fit too few rows are there to train on or to hold out.
+    """``InputError`` where there is nobody to model, a scheme is not told what it asks for, rewards
+    are to be known that are not, or at the first fit too few rows are there to train on or to hold
+    out.
     """
     scheme, policies_have_density = SCHEMES[model.scheme], isinstance(settings.learner, Masac)
     if len(env.agents) < 2:
@@ -165,6 +167,8 @@ def _check_models(settings: Settings, model: ModelBasedSettings, env: World) -> 
             f"algorithm: {settings.algorithm} models the others, and {settings.task} has one "
             "agent; take masac or maddpg"
         )
+    if model.reward_source == "known":
+        known_reward(env)
     if scheme.policy_shift and not measurable(env.spaces, policies_have_density):
         raise InputError(
             f"model.scheme: {model.scheme} asks how far policies have moved, which has no closed "

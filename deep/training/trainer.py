@@ -95,6 +95,10 @@ class Trainer:
 
     def learn(self) -> None:
         """One round; ``DivergedError`` where what was measured or learned is not finite."""
+        if self.updates == 0:
+            rows = torch.arange(self.replay.size).expand(len(self.seeds), -1)
+            met = self.replay.batch(rows.to(self.replay.rows.device))
+            self.learner.begin(met.observations)
         inputs = RoundInputs(
             replay=self.replay,
             streams=self.streams,

@@ -21,7 +21,7 @@ from tabular.records.intervals import Mean, difference, over_seeds
 #: Greedy return that is to be reached, of one agent and one episode, not discounted.
 GOAL = -8.5
 #: Episodes after which returns are compared.
-MOMENT = 1000
+MOMENT = 300
 #: The goal that this project set itself: at most a third of the baseline's episodes.
 TIMES = 3
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from deep.aorpo.settings import model_settings
 from deep.dynamics.ensemble import DynamicsSettings
+from deep.dynamics.rewards import RewardSettings
 from deep.opponents.fitting import OpponentSettings
 from deep.training import checkpoint
 from deep.training.presets import preset
@@ -48,6 +49,8 @@ TINY = {
     "rollout_length_epochs": (0, 1),
     "epoch": 6,
     "fit_every": 40,
+    "conditioned": True,
+    "rewards": RewardSettings(hidden=(8,), batch=16, first_steps=8, steps=4),
     "dynamics": DynamicsSettings(
         members=2, hidden=(8,), batch=32, max_rows=150, max_epochs=2, validation_share=0.4
     ),

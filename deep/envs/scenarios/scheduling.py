@@ -52,6 +52,7 @@ def scheduling() -> Scenario:
             ),
         ),
         reward=reward,
+        observed_reward=observed_reward,
     )
 
 
@@ -59,6 +60,18 @@ def private(landmark: Tensor, goal: Tensor) -> Tensor:
     """[0:2] the position of agent 0's goal, [2:8] the colours of the goals of agents 1 and 2."""
     own = landmark.take_along_dim(goal[..., :1, None], -2).flatten(-2)
     return torch.cat((own, colours(LANDMARKS, goal[..., 1:], landmark)), -1)
+
+
+def observed_reward(seen: Tensor) -> Tensor:
+    """The same of observations: agent 0 sees all goals' colours, the others their ways."""
+    known = torch.tensor(LANDMARKS, dtype=seen.dtype, device=seen.device)
+    total = seen[..., 0, 2:4].square().sum(-1)
+    for agent in (1, 2):
+        colour = seen[..., 0, 1 + 3 * agent : 4 + 3 * agent].unsqueeze(-2)
+        goal = (colour - known).square().sum(-1).argmin(-1)
+        squared = seen[..., agent, 2:8].unflatten(-1, (3, 2)).square().sum(-1)
+        total = total + squared.take_along_dim(goal.unsqueeze(-1), -1).squeeze(-1)
+    return total.neg().unsqueeze(-1).expand(*total.shape, 3)
 
 
 def reward(state: State) -> Tensor:

@@ -13,6 +13,7 @@ code's shared reward is the sum over both, twice as much.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from deep.envs import observation as see
@@ -36,7 +37,18 @@ def speaker_listener() -> Scenario:
             see.velocity(1) + see.landmarks(3, 1) + see.message(range(3)),
         ),
         reward=reward,
+        observed_reward=observed_reward,
     )
+
+
+def observed_reward(seen: Tensor) -> Tensor:
+    """The same of observations: the speaker sees the goal's colour, the listener the way there."""
+    colour = seen[..., 0, :3].unsqueeze(-2)
+    known = torch.tensor(LANDMARKS, dtype=seen.dtype, device=seen.device)
+    goal = (colour - known).square().sum(-1).argmin(-1)
+    squared = seen[..., 1, 2:8].unflatten(-1, (3, 2)).square().sum(-1)
+    chosen: Tensor = squared.take_along_dim(goal.unsqueeze(-1), -1)
+    return chosen.neg().expand(*chosen.shape[:-1], 2)
 
 
 def reward(state: State) -> Tensor:

@@ -17,6 +17,8 @@ So with n = 3 and T = 25 the mean mpe2 return is (original shared return + 75) /
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor
 
 from deep.envs import observation as see
@@ -42,7 +44,18 @@ def spread(agents: int = 3, landmarks: int = 3) -> Scenario:
             for i in range(agents)
         ),
         reward=reward,
+        observed_reward=partial(observed_reward, agents, landmarks),
     )
+
+
+def observed_reward(agents: int, landmarks: int, seen: Tensor) -> Tensor:
+    """The same of observations: everyone sees the way to all landmarks and to all others."""
+    ways = seen[..., :agents, 4 : 4 + 2 * landmarks].unflatten(-1, (landmarks, 2))
+    uncovered: Tensor = ways.square().sum(-1).sqrt().amin(-2).sum(-1, keepdim=True)
+    first = 4 + 2 * landmarks
+    others = seen[..., first : first + 2 * (agents - 1)].unflatten(-1, (agents - 1, 2))
+    near: Tensor = (others.square().sum(-1).sqrt() < 2 * SIZE).sum(-1)
+    return -near - uncovered
 
 
 def reward(state: State) -> Tensor:

@@ -25,20 +25,16 @@ from tabular.records.greedy_returns import FOLDER, GreedyRun, made_by, recorded
 from tabular.records.intervals import Mean
 
 _SOURCE = "Zhang et al., IJCAI 2021, Section 6 and Fig. 3"
-AORPO = "speaker-listener-aorpo"
-AORDPG = "speaker-listener-aordpg"
+AORPO = "words-aorpo"
+AORDPG = "words-aordpg"
 Pairs = tuple[tuple[str, str], ...]
 #: (model-based, model-free); the first must be there, the others are shown where they are.
-PUBLISHED: Pairs = (
-    (AORPO, "speaker-listener-masac-1"),
-    (AORPO, "speaker-listener-maddpg-1"),
-    (AORDPG, "speaker-listener-maddpg-1"),
-)
+PUBLISHED: Pairs = ((AORPO, "words-masac-1"), (AORPO, "words-maddpg-1"))
 EQUAL: Pairs = (
-    (AORPO, "speaker-listener-masac-30"),
-    (AORPO, "speaker-listener-masac-30-short"),
+    (AORPO, "words-masac"),
     (AORPO, "speaker-listener-masac-penalty"),
-    (AORDPG, "speaker-listener-maddpg-30"),
+    ("words-aorpo-signal", "words-masac-signal"),
+    (AORDPG, "words-maddpg"),
 )
 #: Settings that do not change what is learned in an episode, or that the text names.
 BOOKKEEPING = {

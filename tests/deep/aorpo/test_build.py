@@ -41,7 +41,7 @@ from deep.aorpo.rollout_schedule import linear
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.aorpo.schemes import Estimates, lengths
 from deep.data.replay import Replay
-from deep.dynamics.ensemble import Ensemble
+from deep.dynamics.rewards import WithRewards
 from deep.envs.particle import ParticleEnv
 from deep.seeding import Streams, streams
 from deep.training import checkpoint
@@ -192,7 +192,10 @@ def test_calls_are_those_of_the_lengths(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Branches, "roll", watched)
     for scheme in SCHEMES:
         seen.clear()
-        trainer = until(made("spread", scheme=scheme, warmup_episodes=6, calls=2), 12)
+        settings = made(
+            "spread", scheme=scheme, warmup_episodes=6, calls=2, opponent_error="mismatch"
+        )
+        trainer = until(settings, 12)
         counted = rounds_of(trainer).branches.communication.interactions
         others = ~torch.eye(3, dtype=torch.bool)
         each = [8 * (k.unsqueeze(-1) - n) * others for k, n in seen]
@@ -582,14 +585,14 @@ def test_a_broken_model_stops_the_run_with_its_name(
 def test_made_up_rows_that_are_not_finite_are_never_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    step = Ensemble.step
+    step = WithRewards.step
 
-    def broken(self: Ensemble, *given: Any) -> Any:
+    def broken(self: WithRewards, *given: Any) -> Any:
         memory, following, rewards = step(self, *given)
-        rewards[0, 1, 0, 0] = torch.inf
+        following[0, 1, 0, 0, 0] = torch.inf
         return memory, following, rewards
 
-    monkeypatch.setattr(Ensemble, "step", broken)
+    monkeypatch.setattr(WithRewards, "step", broken)
     # nothing that is made up is learned from
     settings = modelled(
         small(algorithm="aorpo", checkpoint_every=1), real_ratio=1.0, warmup_episodes=0

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from deep.agents.actor_critic import ActorCritic
-from deep.aorpo.model_errors import every_ego, met, of_branches, of_opponents
+from deep.aorpo.model_errors import every_ego, met, of_branches, of_opponents, of_rewards
 from deep.aorpo.rounds import ModelBasedRounds
 from deep.dynamics.exact import Dynamics, exact
 from deep.opponents.errors import oracle
@@ -20,6 +20,8 @@ from deep.training.trainer import Trainer
 from tests.support.runs import kept, modelled, new, same, small, table
 
 K = 4
+#: What is said of fresh rewards.
+FRESH = {"fresh_reward_r2", "fresh_reward_slope"}
 
 
 def begun(
@@ -71,11 +73,16 @@ def test_perfect_models_have_no_error(tmp_path: Path) -> None:
         # both are the same softmax, summed in another order
         assert torch.allclose(value, torch.zeros(2, 3, dtype=torch.float64), atol=1e-14)
     model = exact(world, states)
-    found = of_branches(world, policies, real, model, seen, states, K, draws())
-    assert found.keys() == {"compounding_dynamics", "compounding"}
+    found = of_branches(world, policies, real, model, model, seen, states, K, draws())
+    assert found.keys() == {"compounding_dynamics", "compounding_drawn", "compounding"}
+    assert of_rewards(world, policies, model, seen, states, draws()).keys() == FRESH
+    assert all(
+        bool((value == 1).all())
+        for value in of_rewards(world, policies, model, seen, states, draws()).values()
+    )
     assert not any(value.any() for value in found.values())
     modelled = of_branches(
-        world, policies, rounds.models.played_opponents, model, seen, states, K, draws()
+        world, policies, rounds.models.played_opponents, model, model, seen, states, K, draws()
     )
     assert not modelled["compounding_dynamics"].any()
     assert bool((modelled["compounding"] > 0).all())
@@ -89,8 +96,18 @@ def test_a_known_shift_is_measured_in_squared_units(tmp_path: Path) -> None:
     seen, states = met(world, policies, 5, range(0, 25, 5), draws())
     model = Shifted(exact(world, states), 0.3)
     found = of_branches(
-        world, policies, rounds.models.played_opponents, model, seen, states, K, draws()
+        world,
+        policies,
+        rounds.models.played_opponents,
+        exact(world, states),
+        model,
+        seen,
+        states,
+        K,
+        draws(),
     )
+    assert not found["compounding_dynamics"].any()
+    found["compounding_dynamics"] = found["compounding_drawn"]
     wanted = torch.full((2, 3), 0.3**2, dtype=torch.float64)
     assert torch.allclose(found["compounding_dynamics"], wanted, rtol=1e-9, atol=0)
 
@@ -134,8 +151,10 @@ def test_looking_changes_nothing(tmp_path: Path, algorithm: str) -> None:
     before = kept(trainer)
     found = trainer.rounds.oracle_metrics(trainer.environments.world, draws())
     assert same(before, kept(trainer))
-    assert len(found) == 4
-    assert all(value.shape == (2, 3) and bool((value > 0).all()) for value in found.values())
+    assert len(found) == 7
+    assert all(value.shape == (2, 3) for value in found.values())
+    errors = {name: value for name, value in found.items() if name not in FRESH}
+    assert all(bool((value > 0).all()) for value in errors.values())
     again = trainer.rounds.oracle_metrics(trainer.environments.world, draws())
     assert all(torch.equal(value, again[name]) for name, value in found.items())
 
@@ -169,7 +188,7 @@ def test_numbers_have_no_exact_errors(tmp_path: Path) -> None:
     while not trainer.updates:
         trainer.step()
     found = trainer.rounds.oracle_metrics(trainer.environments.world, draws())
-    assert found.keys() == {"compounding_dynamics", "compounding"}
+    assert found.keys() == {"compounding_dynamics", "compounding_drawn", "compounding"} | FRESH
 
 
 def test_they_are_recorded_with_evaluations_once_models_are_used(tmp_path: Path) -> None:

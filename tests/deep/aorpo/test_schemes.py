@@ -31,7 +31,11 @@ OTHERS = ~torch.eye(AGENTS, dtype=torch.bool)
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Opponent models (None: the real policies) and rows that they were not fitted to."""
+    """Opponent models (None: the real policies) and rows that they were not fitted to.
+
+    Errors are by mismatch, which are far apart; ``tests.deep.opponents.test_two_sample`` has the
+    other ones.
+    """
 
     opponents: Opponents | None
     held_out: History
@@ -41,7 +45,7 @@ class Seen:
         runs = len(self.held_out.actions)
         return Estimates(
             gamma=0.9,
-            opponent_error=opponent_error(self.opponents, self.held_out),
+            opponent_error=opponent_error(self.opponents, self.held_out, "mismatch"),
             policy_shift=torch.full((runs, agents), shift).double(),
             match_rate=opponent_match_rate(self.opponents, self.held_out) if rates else None,
         )

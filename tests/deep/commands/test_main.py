@@ -160,7 +160,7 @@ def test_metrics_prints_the_glossary(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_help_shows_the_defaults_of_the_chosen_preset(capsys: pytest.CaptureFixture[str]) -> None:
-    for preset, episodes in (("laptop", "3000"), ("paper", "12000")):
+    for preset, episodes in (("laptop", "600"), ("paper", "12000")):
         with pytest.raises(SystemExit):
             deep("train", "--preset", preset, "--task", "speaker-listener", "--help")
         text = " ".join(capsys.readouterr().out.split())

@@ -219,3 +219,20 @@ def test_bad_input() -> None:
     )
     with pytest.raises(InputError, match=r"^capacity: 0 is not a whole number, 1 or more"):
         model_replay(SHAPE, 1, 0, torch.float32, "cpu")
+
+
+@pytest.mark.parametrize("added", [7, 50, 73, 120])
+def test_only_the_newest_rows_are_drawn(added: int) -> None:
+    """Wherever in the ring they are, and as many as each ego is to draw from."""
+    memory, batch = model_replay(SHAPE, 1, 50, torch.float32, "cpu"), noise(1, 2, added)
+    for part in range(0, added, 13):
+        memory.add(Batch(*(x[:, :, part : part + 13] for x in vars(batch).values())))
+    memory.drawn.copy_(torch.tensor([[5, 1000]]))
+    drawn = memory.sample(streams([0], "draw"), 4000)
+    for ego, most in enumerate((5, 50)):
+        wanted = batch.rewards[0, ego, -min(most, added) :, 0]
+        found = drawn.rewards[0, ego, :, 0].unique()
+        assert set(found.tolist()) == set(wanted.tolist())
+    again = model_replay(SHAPE, 1, 50, torch.float32, "cpu")
+    again.restore({name: each.clone() for name, each in memory.state().items()})
+    assert again.drawn.tolist() == [[5, 1000]]

@@ -27,9 +27,10 @@ from deep.dynamics.ensemble import (
     slots_per_member,
 )
 from deep.dynamics.gaussian_outcomes import GaussianOutcomes, gaussian, softplus
-from deep.dynamics.outcomes import Standard, standard
 from deep.envs.game import GameEnv, GameState
 from deep.envs.spaces import Box, Choices, Shape
+from deep.nn import standard as scaling
+from deep.nn.standard import Standard, standard
 from deep.seeding import streams
 from tabular.games.random import garnet
 
@@ -367,8 +368,12 @@ def other(scale: Standard, seed: int) -> Standard:
     return Standard(noise(*scale.mean.shape, seed=seed + 1), deviation)
 
 
-def test_other_scales_leave_predictions_as_they_are() -> None:
-    """What is drawn, with the same numbers; a new model's networks stay as they are."""
+def test_other_scales_leave_predictions_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn, with the same numbers; a new model's networks stay as they are.
+
+    But for inputs that are beyond the limit on one of the scales.
+    """
+    monkeypatch.setattr(scaling, "FARTHEST", float("inf"))
     numbers, (_, states, *_) = model(runs=2), finite()
     for made in (numbers, states):
         made.log_variance_bounds.normal_(generator=torch.Generator().manual_seed(5))
@@ -419,7 +424,6 @@ def test_kinds_of_outcomes() -> None:
         ({"hidden": ()}, "hidden: no layer"),
         ({"hidden": (8, 0)}, r"hidden\[1\]: 0"),
         ({"learning_rate": 2.0}, "learning_rate: 2.0"),
-        ({"weight_decay": -1.0}, "weight_decay: -1.0"),
         ({"batch": 33}, "batch: 33; give a multiple of 32"),
         ({"max_rows": 1}, "max_rows: 1"),
         ({"max_epochs": 0}, "max_epochs: 0"),
@@ -437,3 +441,54 @@ def test_settings_that_cannot_be_used(changes: dict[str, Any], message: str) -> 
 def test_scales_have_an_axis_of_runs() -> None:
     scale = Standard(torch.tensor([[0.0], [5.0]]), torch.tensor([[1.0], [2.0]]))
     assert scale(torch.full((2, 3, 4, 1), 7.0))[:, 0, 0, 0].tolist() == [7, 1]
+
+
+def test_one_ensemble_for_all_egos() -> None:
+    """Every ego gets what it says: the same members in the same rows give the same numbers."""
+    shared, own = model(egos=1), model(egos=2)
+    for ego in range(2):
+        own.stack.parameters.view(1, 2, 4, -1)[:, ego] = shared.stack.parameters.view(1, 4, -1)
+    seen, done = rows(UNEQUAL, 1, 2, 32)
+    torch.testing.assert_close(shared.every(seen, done), own.every(seen, done))
+    mean, apart = (
+        each.mean_prediction.step(None, seen, done, streams([0], "x")) for each in (shared, own)
+    )
+    torch.testing.assert_close(mean[1], apart[1])
+    torch.testing.assert_close(mean[2], apart[2])
+    _, following, rewards = shared.step(None, seen, done, streams([0], "draw"))
+    assert following.shape == seen.shape
+    assert rewards.shape == (1, 2, 32, 2)
+    # as one ego with all the rows
+    together = (x.flatten(1, 2).unsqueeze(1) for x in (seen, done))
+    _, once, paid = shared.step(None, *together, streams([0], "draw"))
+    assert torch.equal(following.flatten(1, 2), once[:, 0])
+    assert torch.equal(rewards.flatten(1, 2), paid[:, 0])
+
+
+def test_draws_without_noise_are_a_members_mean() -> None:
+    predicted = GaussianOutcomes(UNEQUAL, deterministic=True)
+    made = replace(model(egos=1, members=1), outcomes=predicted)
+    seen, done = rows(UNEQUAL, 1, 1, 32)
+    _, drawn, rewards = made.step(None, seen, done, streams([0], "one"))
+    _, again, _ = made.step(None, seen, done, streams([0], "another"))
+    _, mean, paid = made.mean_prediction.step(None, seen, done, streams([0], "one"))
+    torch.testing.assert_close(drawn, mean)
+    torch.testing.assert_close(rewards, paid)
+    torch.testing.assert_close(drawn, again)
+    _, noisy, _ = model(egos=1, members=1).step(None, seen, done, streams([0], "one"))
+    assert not torch.allclose(noisy, mean)
+
+
+def test_rewards_may_be_left_out() -> None:
+    """Then they are no targets, and come out as 0; observations are predicted as before."""
+    predicted = GaussianOutcomes(UNEQUAL, rewards=False)
+    assert (predicted.outputs, len(predicted.scaled)) == (10, 5)
+    seen, done = rows(UNEQUAL, 1, 1, 32)
+    paid = noise(1, 1, 32, 2)
+    whole = GaussianOutcomes(UNEQUAL).targets(seen, seen + 1, paid)
+    assert torch.equal(predicted.targets(seen, seen + 1, paid), whole[..., :5])
+    made = ensemble(UNEQUAL, SMALL, predicted, streams([0], "i"), torch.float64, egos=1)
+    _, following, rewards = made.step(None, seen, done, streams([0], "draw"))
+    assert not rewards.any()
+    assert rewards.shape == (1, 1, 32, 2)
+    assert following.shape == seen.shape

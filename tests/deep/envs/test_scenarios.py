@@ -21,8 +21,8 @@ SIGMAS = 5
 MOVES = Choices((5,))
 EXPECTED = {
     "spread": ([MOVES] * 3, [18] * 3),
-    "speaker-listener": ([Choices((3,)), MOVES], [3, 11]),
-    "scheduling": ([Choices((5, 3, 3)), MOVES, MOVES], [20, 15, 15]),
+    "speaker-listener": ([Choices((3,), words=1), MOVES], [3, 11]),
+    "scheduling": ([Choices((5, 3, 3), words=2), MOVES, MOVES], [20, 15, 15]),
     "push": ([MOVES] * 2, [8, 19]),
     "adversary": ([MOVES] * 3, [8, 10, 10]),
     "tag": ([MOVES] * 4, [16, 16, 16, 14]),

@@ -47,6 +47,26 @@ def test_the_paper_preset_has_the_scale_of_the_paper() -> None:
     assert (settings.updates, settings.update_every, settings.capacity) == (1, 100, 10**6)
     assert (settings.learner.tau, settings.learner.gamma) == (0.001, 0.95)
     assert (settings.learner.batch, settings.learner.learning_rate) == (1024, 0.005)
+    assert settings.learner.standardise
+
+
+@pytest.mark.parametrize(("task", "updates"), [("spread", 20), ("speaker-listener", 10)])
+def test_the_paper_s_updates_a_round(task: str, updates: int) -> None:
+    """G of the model-based algorithms, and one of their baselines; models of two sizes."""
+    for algorithm in ALGORITHMS:
+        modelled = algorithm.startswith("ao")
+        for name in ("paper", "paper-code"):
+            settings = preset(name, task, algorithm)
+            assert settings.updates == (updates if modelled else 1)
+    right, code = (
+        model_settings(preset(name, task, "aorpo").learner) for name in ("paper", "paper-code")
+    )
+    assert right is not None
+    assert code is not None
+    assert (code.dynamics.members, code.dynamics.hidden) == (8, (512,) * 4)
+    assert (code.dynamics.per_ego, code.reward_source) == (True, "ensemble")
+    assert right.dynamics.hidden == (128, 128)
+    assert (right.k, right.rollouts) == (code.k, code.rollouts)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +180,16 @@ def test_models_that_cannot_be_used_are_one_line(changes: dict[str, Any], words:
             ("climb", "aorpo", {}),
             {"scheme": "released"},
             "model.scheme: released compares how often actions match, and numbers never do",
+        ),
+        (
+            ("push", "aorpo", {}),
+            {"reward_source": "known"},
+            "model.reward_source: push does not offer its reward as a function of observations",
+        ),
+        (
+            ("game:chicken", "aorpo", {}),
+            {"reward_source": "known"},
+            "model.reward_source: chicken does not offer its reward",
         ),
         (
             ("spread", "aorpo", {}),

@@ -16,8 +16,10 @@ from scipy import stats
 
 from bounds.shared.claims import Claim, write_ledger
 from bounds.shared.numbers import InputError
+from tabular.audit.rows import sample_efficiency
 from tabular.audit.rows.sample_efficiency import AORDPG, AORPO, claims_of, sample_claims
-from tabular.records.comparison import GOAL, MOMENT, compare
+from tabular.records import comparison
+from tabular.records.comparison import GOAL, compare
 from tabular.records.greedy_returns import FILES, FOLDER, GreedyRun, recorded
 from tabular.records.intervals import difference
 from tabular.records.runs import read
@@ -25,9 +27,17 @@ from tabular.records.theory import read_object
 
 #: Greedy return of a seed after some episodes.
 Curve = Callable[[int, int], float]
-ONCE, EQUAL, SHORT = (f"speaker-listener-masac-{x}" for x in ("1", "30", "penalty"))
-MADDPG = "speaker-listener-maddpg-1"
+ONCE, EQUAL, SHORT = "words-masac-1", "words-masac", "speaker-listener-masac-penalty"
+MADDPG = "words-maddpg-1"
+#: Episodes after which planted curves are compared.
+MOMENT = 1000
 ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture(autouse=True)
+def planted_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (comparison, sample_efficiency):
+        monkeypatch.setattr(module, "MOMENT", MOMENT)
 
 
 def learns(by: int, end: float = -7.0, start: float = -30.0, apart: float = 0.1) -> Curve:
@@ -49,7 +59,8 @@ def write(
     **more: Any,
 ) -> Path:
     """A record as training writes it; calls: of each agent by the end, None for model-free."""
-    algorithm = name.split("-")[2]
+    known = ("aorpo", "aordpg", "masac", "maddpg")
+    algorithm = next(part for part in name.split("-") if part in known)
     run = folder / name
     run.mkdir(parents=True)
     learner: dict[str, Any] = {"learning_rate": 0.001, **more}
@@ -215,7 +226,7 @@ def test_only_what_a_row_is_about_is_judged(tmp_path: Path) -> None:
     # better than AORPO, with other updates; and AORDPG, worse than MADDPG
     write(tmp_path, SHORT, learns(200), updates=10)
     write(tmp_path, AORDPG, learns(1900), updates=30, calls=0)
-    write(tmp_path, "speaker-listener-maddpg-30", learns(200), updates=30)
+    write(tmp_path, "words-maddpg", learns(200), updates=30)
     claims = by_id(tmp_path)
     assert claims["equal"].status == "tested"
     assert not pair(claims["equal"], SHORT)["judged"]
@@ -229,11 +240,11 @@ def test_only_what_a_row_is_about_is_judged(tmp_path: Path) -> None:
 
 def test_another_replay_is_named(tmp_path: Path) -> None:
     planted(tmp_path)
-    write(tmp_path, f"{EQUAL}-short", learns(1600), updates=30, capacity=5_000)
+    write(tmp_path, SHORT, learns(1600), updates=30, capacity=5_000)
     claim = by_id(tmp_path)["equal"]
     assert "MASAC (30 updates a round, 5 seeds) in 1,500" in claim.summary
     assert "MASAC (30 updates a round, replay of 5,000, 5 seeds) in 1,500" in claim.summary
-    assert pair(claim, f"{EQUAL}-short")["judged"]
+    assert pair(claim, SHORT)["judged"]
 
 
 def test_equal_updates_are_looked_up(tmp_path: Path) -> None:
