@@ -93,13 +93,13 @@ def _parts(case: Case, start: Array, counted: list[Operand]) -> tuple[Array, Arr
         modelled = gamma * _ahead(case.model_transition, values[i + 1], case)
         dynamics[i] = weight * dot(law, ((ahead - modelled) * case.joint).sum(axis=-1))
         worth = counted[i] * case.reward + modelled
-        playing = _played(case, i + 1)
+        models, acting = _played(case, i + 1), case.policies
         for agent in case.opponents:
-            without = tuple(None if j == agent else model for j, model in enumerate(playing))
-            gap = joint_policy(replaced(case.policies, without))
-            gap = gap - joint_policy(replaced(case.policies, playing))
+            only = tuple(m if j == agent else None for j, m in enumerate(models))
+            after = replaced(acting, only)
+            gap = joint_policy(acting) - joint_policy(after)
             opponents[i, agent] = weight * dot(law, (gap * worth).sum(axis=-1))
-            playing = without
+            acting = after
         law, weight = push(law, real), weight * gamma
     return dynamics, opponents
 
