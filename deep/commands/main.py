@@ -16,6 +16,7 @@ import tyro
 from bounds.shared.command_line import run
 from bounds.shared.numbers import InputError, whole
 from bounds.shared.text_table import aligned
+from deep.commands.bias import Bias, run_bias_command
 from deep.envs.tasks import names
 from deep.training.algorithms import ALGORITHMS
 from deep.training.presets import PRESETS, preset
@@ -94,6 +95,7 @@ def commands(arguments: Sequence[str]) -> Any:
         Annotated[Train, tyro.conf.subcommand("train", default=default)]
         | Annotated[Resume, tyro.conf.subcommand("resume")]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[Bias, tyro.conf.subcommand("bias")]
         | Annotated[Metrics, tyro.conf.subcommand("metrics")]
         | Annotated[Doctor, tyro.conf.subcommand("doctor")]
         | Annotated[Bench, tyro.conf.subcommand("bench")]
@@ -115,7 +117,7 @@ def _defaults(arguments: Sequence[str]) -> Settings:
     return preset(*chosen)
 
 
-def execute(command: Train | Resume | Evaluate | Metrics | Doctor | Bench) -> int:
+def execute(command: Train | Resume | Evaluate | Bias | Metrics | Doctor | Bench) -> int:
     """Run one parsed command; returns the exit code."""
     match command:
         case Train():
@@ -127,6 +129,8 @@ def execute(command: Train | Resume | Evaluate | Metrics | Doctor | Bench) -> in
             return _trained(train(again), again.folder)
         case Evaluate():
             return _evaluate(command)
+        case Bias():
+            return run_bias_command(command)
         case Metrics():
             from deep.training.metrics import GLOSSARY
 

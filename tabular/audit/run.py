@@ -31,6 +31,7 @@ from bounds.shared.progress import Progress, progress
 from bounds.shared.versions import environment
 from tabular.audit.games import SHAPES, catalogue_cases, corner_cases, random_batches
 from tabular.audit.rows.adaptive_lengths import training_claims
+from tabular.audit.rows.branch_bias import bias_claim
 from tabular.audit.rows.climb_equilibrium import climb_claims
 from tabular.audit.rows.coupling_attained import theory_claims
 from tabular.audit.rows.nash_q import nash_q_claims
@@ -138,7 +139,7 @@ def conclude(tally: Tally, folder: Path, seed: int, scale: float, bar: Progress)
     theory += [c for _ in bar.over(range(1), "Nash Q") for c in nash_q_claims(seed, count)]
     theory += climb_claims()
     theory += [nj_rule_claim(folder, seed), *training_claims(), *sample_claims()]
-    theory += [deterministic_claim()]
+    theory += [deterministic_claim(), bias_claim(seed, count)]
     claims, coupling = [], coupling_holds()
     for name in bar.over(names(), "certificates"):
         records = [r for r in tally.records.values() if r.bound.name == name]

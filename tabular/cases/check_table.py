@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bounds.shared.numbers import Operand
 from bounds.shared.text_table import aligned
+from tabular.cases.branch_bias import BranchBias
 from tabular.cases.check import Check
 from tabular.cases.time_suprema import ExpectedError
-from tabular.games.number_text import short
+from tabular.games.number_text import number_text, short
 
 
 def check_table(result: Check) -> str:
@@ -53,3 +56,32 @@ def check_table(result: Check) -> str:
         names = [bound.name for bound, reason in result.not_applicable if reason == why]
         lines.append(f"left out, because {why}: {', '.join(dict.fromkeys(names))}")
     return "\n".join(lines)
+
+
+def parts_table(bias: BranchBias, ego: int) -> str:
+    """The parts of the branched discrepancy, real less branched return: one line a depth."""
+    agents = [j for j in range(bias.opponents.shape[1]) if j != ego]
+    rows = [("branched discrepancy", "dynamics", *(f"opponent {j}" for j in agents))]
+    for depth, moved in enumerate(bias.dynamics):
+        played = (short(bias.opponents[depth, j]) for j in agents)
+        rows.append((f"action {depth + 1}", short(moved), *played))
+    totals = (short(bias.opponents[:, j].sum()) for j in agents)
+    rows.append(("all actions", short(bias.dynamics.sum()), *totals))
+    return (
+        f"{aligned(rows)}\npolicy shift {short(bias.shift)}, in all {short(bias.total)} "
+        "(real less branched return)"
+    )
+
+
+def parts_json(bias: BranchBias) -> dict[str, Any]:
+    """The key ``parts`` of ``tabular check --parts --json``.
+
+    policy_shift; dynamics [action − 1]; opponents [action − 1][agent], 0 for the ego; total: their
+    sum, the branched discrepancy.
+    """
+    return {
+        "policy_shift": number_text(bias.shift),
+        "dynamics": [number_text(x) for x in bias.dynamics],
+        "opponents": [[number_text(x) for x in row] for row in bias.opponents],
+        "total": number_text(bias.total),
+    }

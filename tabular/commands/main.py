@@ -34,6 +34,9 @@ class Check:
     """A case file, format stochastic-game-case/1."""
     json: bool = False
     """Print one JSON object."""
+    parts: bool = False
+    """Show where the branched discrepancy comes from as well: policy shift, dynamics model, every
+    opponent model, by depth. The parts add up to it, exactly where the case is exact."""
     certificates: Path | None = None
     """Folder for a certificate of every bound that this case refutes; left out: none is written,
     and only bounds that the library calls valid are named."""
@@ -125,13 +128,17 @@ def execute(command: Audit | Attack | Refute | Nash | Check | CaseCommand | Game
 
 
 def _check(command: Check) -> int:
+    from tabular.cases.branch_bias import branch_bias
     from tabular.cases.check import as_json, check
-    from tabular.cases.check_table import check_table
+    from tabular.cases.check_table import check_table, parts_json, parts_table
     from tabular.cases.files import load_case
     from tabular.certificates.write import certify
 
     case = load_case(command.case)
+    if command.parts and case.branch_length is None:
+        raise InputError("--parts: the case has no branch_length, so nothing is branched")
     result = check(case)
+    bias = branch_bias(case) if command.parts else None
     written, code = [], 0
     for verdict in result.verdicts:
         if not verdict.refuted:
@@ -144,9 +151,12 @@ def _check(command: Check) -> int:
             hint = "the library calls it valid; --certificates FOLDER writes the certificate"
             written.append((verdict.bound.name, hint))
     if command.json:
-        print(json.dumps(as_json(result), ensure_ascii=False))
+        parts = {} if bias is None else {"parts": parts_json(bias)}
+        print(json.dumps(as_json(result) | parts, ensure_ascii=False))
     else:
         print(check_table(result))
+        if bias is not None:
+            print(f"\n{parts_table(bias, case.ego)}")
     for name, path in written:
         # in JSON mode standard output holds the object alone
         print(f"refuted: {name}: {path}", file=sys.stderr if command.json else sys.stdout)

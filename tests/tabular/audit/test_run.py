@@ -56,6 +56,7 @@ PROVED = {
     "tv-bounds-on-deterministic-dynamics",
 }
 ATTAINED = {
+    "branch-bias-identity",
     "adaptive-beats-all-models",
     "adaptive-saves-calls",
     "nash-q-convergence",

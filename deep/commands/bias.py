@@ -1,0 +1,118 @@
+"""The command ``bias`` of ``python -m deep``: how far a run's branches are off in return."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from bounds.planning.schemes import SCHEMES
+from bounds.shared.numbers import whole
+from bounds.shared.text_table import aligned
+
+
+@dataclass(frozen=True)
+class Bias:
+    """Measure how far a run's branches are off in return, and which model is to blame."""
+
+    run: tyro.conf.Positional[Path]
+    """The run's folder: of aorpo or aordpg, with learned dynamics."""
+    k: tuple[int, ...] = (1, 2, 3, 5, 10, 15)
+    """Branch lengths."""
+    scheme: str = "all-models"
+    """Who plays an opponent at which step: all-models, adaptive, all-real, planned or released."""
+    segments: int = 150
+    """Fresh episodes of the task, one segment of each."""
+    draws: int = 6
+    """Draws of the models' chance for each transition."""
+    reward: Literal["as-trained", "known"] = "as-trained"
+    """known: the task's own reward of predicted observations, where it offers one."""
+    json: bool = False
+    """Print one JSON object."""
+
+
+def run_bias_command(command: Bias) -> int:
+    """Measure and print; returns the exit code."""
+    from bounds.shared.progress import progress
+    from deep.analysis.run_bias import run_bias
+    from deep.envs.tasks import world
+    from deep.training.run import reopen
+    from deep.training.settings import choice
+
+    choice("--scheme", command.scheme, SCHEMES)
+    whole("--segments", command.segments, 2)
+    whole("--draws", command.draws, 1)
+    run = reopen(command.run)
+    with progress() as bar:
+        found = run_bias(
+            run=run,
+            ks=command.k,
+            scheme=command.scheme,
+            segments=command.segments,
+            draws=command.draws,
+            reward="known" if command.reward == "known" else "as trained",
+            bar=bar,
+        )
+    settings = run.settings
+    agents = world(settings.task, settings.counts, continuous=settings.continuous).agents
+    if command.json:
+        print(json.dumps(_json(found, settings.seeds, agents), ensure_ascii=False))
+    else:
+        print(_table(found, settings.seeds, agents))
+    return 0
+
+
+def _table(found: list[Any], seeds: tuple[int, ...], agents: tuple[str, ...]) -> str:
+    """One line for each seed, ego and k; then a sentence for each ego at the largest k."""
+    from deep.analysis.branch_bias import in_words
+
+    heads = ("seed", "ego", "k", "bias", "±", "absolute", "trivial", "reward", "dynamics")
+    rows: list[tuple[str, ...]] = [(*heads, *(f"model of {name}" for name in agents))]
+    words = []
+    longest = max(found, key=lambda one: one.k)
+    for run, seed in enumerate(seeds):
+        for ego, name in enumerate(agents):
+            for one in found:
+                b = one.found
+                parts = [float(b.reward[run, ego].sum()), float(b.dynamics[run, ego].sum())]
+                parts += b.opponents[run, ego].sum(0).tolist()
+                cells = [float(x[run, ego]) for x in (b.bias, b.radius, b.absolute, b.trivial)]
+                shown = [f"{x:+.3f}" for x in cells[:1]] + [f"{x:.3f}" for x in cells[1:]]
+                told = [f"{x:+.3f}" for x in parts]
+                told[2 + ego] = "-"
+                rows.append((str(seed), name, str(one.k), *shown, *told))
+            said = in_words(longest.found, run, ego, agents.__getitem__)
+            words.append(f"seed {seed}, {name}, k = {longest.k}: {said}")
+    first = found[0].found
+    note = (
+        f"Ĝ − G of branches over {first.segments} fresh segments, normal 95 % intervals; parts add "
+        "up to the bias"
+    )
+    return f"{aligned(rows)}\n\n{note}\n" + "\n".join(words)
+
+
+def _json(found: list[Any], seeds: tuple[int, ...], agents: tuple[str, ...]) -> dict[str, Any]:
+    """What ``deep bias --json`` prints: for each k the fields of ``MeasuredBias`` as lists.
+
+    seeds and agents name the axes [seed][ego][depth][agent]; lengths [seed][ego][opponent]; calls:
+    to real opponents, that measuring took.
+    """
+    return {
+        "seeds": list(seeds),
+        "agents": list(agents),
+        "branches": [
+            {
+                "k": one.k,
+                "lengths": one.lengths.tolist(),
+                "calls": one.calls,
+                **{
+                    name: value.tolist() if hasattr(value, "tolist") else value
+                    for name, value in vars(one.found).items()
+                },
+            }
+            for one in found
+        ],
+    }
