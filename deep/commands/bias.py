@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,8 @@ from typing import Any, Literal
 import tyro
 
 from bounds.planning.schemes import SCHEMES
-from bounds.shared.numbers import whole
+from bounds.shared.figures import FORMATS, save
+from bounds.shared.numbers import InputError, whole
 from bounds.shared.text_table import aligned
 
 
@@ -32,6 +34,9 @@ class Bias:
     """known: the task's own reward of predicted observations, where it offers one."""
     json: bool = False
     """Print one JSON object."""
+    plot: Path | None = None
+    """Write a picture of the first seed's bias at the largest k, by depth, to this new file: PNG,
+    SVG or PDF."""
 
 
 def run_bias_command(command: Bias) -> int:
@@ -46,6 +51,11 @@ def run_bias_command(command: Bias) -> int:
     whole("--segments", command.segments, 2)
     whole("--draws", command.draws, 1)
     run = reopen(command.run)
+    if command.plot is not None:
+        if command.plot.exists():
+            raise InputError(f"--plot: {command.plot} exists; choose another name")
+        if command.plot.suffix.lower().lstrip(".") not in FORMATS:
+            raise InputError(f"--plot: {command.plot} does not end in .{', .'.join(FORMATS)}")
     with progress() as bar:
         found = run_bias(
             run=run,
@@ -62,6 +72,12 @@ def run_bias_command(command: Bias) -> int:
         print(json.dumps(_json(found, settings.seeds, agents), ensure_ascii=False))
     else:
         print(_table(found, settings.seeds, agents))
+    if command.plot is not None:
+        from deep.analysis.bias_figure import bias_figure
+
+        longest = max(found, key=lambda one: one.k).found
+        written = save(bias_figure(longest, 0, settings.seeds[0], agents), command.plot)
+        print(written, file=sys.stderr if command.json else sys.stdout)
     return 0
 
 

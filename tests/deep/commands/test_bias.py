@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from deep.commands.main import main
 from deep.training.run import train
@@ -79,6 +80,18 @@ def test_the_table(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "model of agent_2" in out
     assert "Ĝ − G of branches over 8 fresh segments, normal 95 % intervals" in out
     assert out.count("k = 3: bias") == 6
+
+
+def test_the_picture(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bias.png"
+    assert main(["bias", str(run), *QUICK, "--plot", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(path)
+    with Image.open(path) as picture:
+        assert picture.size[0] > picture.size[1] > 300
+    before = path.read_bytes()
+    assert "exists; choose another name" in refusal(capsys, str(run), "--plot", str(path))
+    assert path.read_bytes() == before
+    assert "does not end in .png" in refusal(capsys, str(run), "--plot", str(tmp_path / "bias.gif"))
 
 
 def test_what_cannot_be_measured(
