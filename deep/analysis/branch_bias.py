@@ -144,9 +144,9 @@ def _parts(
     acted = by_ego(segments.actions[:, :, depth])
     real = by_ego(segments.rewards[:, :, depth]).diagonal(dim1=1, dim2=3).transpose(1, 2).double()
     predicted, following = _step(model, seen, acted, streams)
-    ahead = _value(model, following, depth + 1, segments.k, streams)
+    ahead = value_draw(model, following, depth + 1, segments.k, streams)
     worth = predicted + model.gamma * ahead
-    dynamics = model.gamma * (ahead - _value(model, after, depth + 1, segments.k, streams))
+    dynamics = model.gamma * (ahead - value_draw(model, after, depth + 1, segments.k, streams))
     opponents = torch.zeros(*real.shape, agents, dtype=torch.float64)
     modelled = model.opponents.sample(seen, streams).to(acted.dtype)
     playing = acted
@@ -159,7 +159,7 @@ def _parts(
         chosen[:, :, :, agent] = by_model.to(acted.device)[:, :, None, None]
         playing = torch.where(chosen, modelled, playing)
         first, then = _step(model, seen, playing, streams)
-        other = first + model.gamma * _value(model, then, depth + 1, segments.k, streams)
+        other = first + model.gamma * value_draw(model, then, depth + 1, segments.k, streams)
         opponents[..., agent] = torch.where(by_model[:, :, None], (other - worth).cpu(), 0.0)
         worth = torch.where(by_model[:, :, None].to(worth.device), other, worth)
     return (predicted - real).cpu(), dynamics.cpu(), opponents
@@ -170,10 +170,10 @@ def _step(model: Model, seen: Tensor, acted: Tensor, streams: Streams) -> tuple[
     rows = torch.arange(seen.shape[2]).expand(*seen.shape[:2], -1)
     memory: Any = model.dynamics.begin(rows)
     _, following, rewards = model.dynamics.step(memory, seen, acted, streams)
-    return _own(rewards), following
+    return own(rewards), following
 
 
-def _value(model: Model, start: Tensor, depth: int, k: int, streams: Streams) -> Tensor:
+def value_draw(model: Model, start: Tensor, depth: int, k: int, streams: Streams) -> Tensor:
     """One draw of V̂_depth from observations [run, ego, row, agent, number], [run, ego, row]."""
     total = torch.zeros(start.shape[:3], dtype=torch.float64, device=start.device)
     if depth == k:
@@ -191,11 +191,11 @@ def _value(model: Model, start: Tensor, depth: int, k: int, streams: Streams) ->
         streams=streams,
     )
     for p, step in enumerate(branch):
-        total += model.gamma**p * _own(step.rewards)
+        total += model.gamma**p * own(step.rewards)
     return total
 
 
-def _own(rewards: Tensor) -> Tensor:
+def own(rewards: Tensor) -> Tensor:
     """Each ego's own, float64 [run, ego, row] of [run, ego, row, agent]."""
     each: Tensor = rewards.diagonal(dim1=1, dim2=3).transpose(1, 2).double()
     return each

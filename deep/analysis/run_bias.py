@@ -14,6 +14,7 @@ from bounds.shared.numbers import InputError, whole
 from bounds.shared.progress import Progress
 from deep.agents.actor_critic import ActorCritic
 from deep.analysis.branch_bias import MeasuredBias, Model, Segments, measured_bias
+from deep.analysis.distribution_free import DistributionFree, RewardRange, distribution_free
 from deep.aorpo.build import known_reward
 from deep.aorpo.communication import Communication, interactions
 from deep.aorpo.rounds import ModelBasedRounds
@@ -28,11 +29,15 @@ from deep.training.trainer import Trainer
 
 @dataclass(frozen=True, eq=False)
 class RunBias:
-    """Of branches of ``k`` steps with lengths[run, ego, opponent]; calls that measuring took."""
+    """Of branches of ``k`` steps with lengths[run, ego, opponent]; calls that measuring took.
+
+    distribution_free: where a range of rewards was given.
+    """
 
     k: int
     lengths: Tensor
     found: MeasuredBias
+    distribution_free: DistributionFree | None
     calls: int
 
 
@@ -43,6 +48,7 @@ def run_bias(
     segments: int,
     draws: int,
     reward: Literal["as trained", "known"],
+    reward_range: RewardRange | None,
     bar: Progress,
 ) -> list[RunBias]:
     """For each k in ``ks``: segments of as many fresh episodes, one each, sampled actions.
@@ -63,7 +69,8 @@ def run_bias(
     dynamics = rounds.models.dynamics
     if reward == "known":
         dynamics = WithRewards(rounds.models.ensemble, known_reward(world))
-    drawing = streams(run.settings.seeds, "bias")
+    # apart, so that a range given changes none of the other numbers
+    drawing, bounded = (streams(run.settings.seeds, name) for name in ("bias", "bounded bias"))
     episodes = _played(world, learner, segments, drawing)
     found = []
     for k in bar.over(ks, "branch lengths"):
@@ -80,8 +87,12 @@ def run_bias(
             lengths=_lengths(trainer, rounds, scheme, k),
             gamma=learner.settings.gamma,
         )
-        one = measured_bias(model, _cut(episodes, k, drawing), draws, drawing)
-        found.append(RunBias(k, model.lengths, one, int(counted.calls.sum())))
+        cut = _cut(episodes, k, drawing)
+        one = measured_bias(model, cut, draws, drawing)
+        free = None
+        if reward_range is not None:
+            free = distribution_free(model, cut, reward_range, draws, bounded)
+        found.append(RunBias(k, model.lengths, one, free, int(counted.calls.sum())))
     return found
 
 

@@ -32,6 +32,9 @@ class Bias:
     """Draws of the models' chance for each transition."""
     reward: Literal["as-trained", "known"] = "as-trained"
     """known: the task's own reward of predicted observations, where it offers one."""
+    reward_range: tuple[float, float] | None = None
+    """The task's lowest and highest reward, if you can vouch for them: adds an interval that holds
+    for any number of segments and any law. The model's rewards are clipped to it."""
     json: bool = False
     """Print one JSON object."""
     plot: Path | None = None
@@ -42,6 +45,7 @@ class Bias:
 def run_bias_command(command: Bias) -> int:
     """Measure and print; returns the exit code."""
     from bounds.shared.progress import progress
+    from deep.analysis.distribution_free import RewardRange
     from deep.analysis.run_bias import run_bias
     from deep.envs.tasks import world
     from deep.training.run import reopen
@@ -50,6 +54,7 @@ def run_bias_command(command: Bias) -> int:
     choice("--scheme", command.scheme, SCHEMES)
     whole("--segments", command.segments, 2)
     whole("--draws", command.draws, 1)
+    reward_range = None if command.reward_range is None else RewardRange(*command.reward_range)
     run = reopen(command.run)
     if command.plot is not None:
         if command.plot.exists():
@@ -64,6 +69,7 @@ def run_bias_command(command: Bias) -> int:
             segments=command.segments,
             draws=command.draws,
             reward="known" if command.reward == "known" else "as trained",
+            reward_range=reward_range,
             bar=bar,
         )
     settings = run.settings
@@ -102,6 +108,15 @@ def _table(found: list[Any], seeds: tuple[int, ...], agents: tuple[str, ...]) ->
                 rows.append((str(seed), name, str(one.k), *shown, *told))
             said = in_words(longest.found, run, ego, agents.__getitem__)
             words.append(f"seed {seed}, {name}, k = {longest.k}: {said}")
+            free = longest.distribution_free
+            if free is not None:
+                bias, radius, clipped = (
+                    float(x[run, ego]) for x in (free.bias, free.radius, free.clipped)
+                )
+                words.append(
+                    f"  distribution-free 95 % interval: {bias:+.3g} ± {radius:.2g}, with "
+                    f"{clipped:.2%} of the model's rewards clipped"
+                )
     first = found[0].found
     note = (
         f"Ĝ − G of branches over {first.segments} fresh segments, normal 95 % intervals; parts add "
@@ -114,7 +129,7 @@ def _json(found: list[Any], seeds: tuple[int, ...], agents: tuple[str, ...]) -> 
     """What ``deep bias --json`` prints: for each k the fields of ``MeasuredBias`` as lists.
 
     seeds and agents name the axes [seed][ego][depth][agent]; lengths [seed][ego][opponent]; calls:
-    to real opponents, that measuring took.
+    to real opponents, that measuring took; distribution_free: null without a range of rewards.
     """
     return {
         "seeds": list(seeds),
@@ -124,11 +139,17 @@ def _json(found: list[Any], seeds: tuple[int, ...], agents: tuple[str, ...]) -> 
                 "k": one.k,
                 "lengths": one.lengths.tolist(),
                 "calls": one.calls,
-                **{
-                    name: value.tolist() if hasattr(value, "tolist") else value
-                    for name, value in vars(one.found).items()
-                },
+                **_lists(one.found),
+                "distribution_free": one.distribution_free and _lists(one.distribution_free),
             }
             for one in found
         ],
+    }
+
+
+def _lists(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass, tensors as lists."""
+    return {
+        name: value.tolist() if hasattr(value, "tolist") else value
+        for name, value in vars(record).items()
     }

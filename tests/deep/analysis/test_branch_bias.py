@@ -160,8 +160,10 @@ def test_planted_mistakes_are_found(name: str, made: Setting) -> None:
 def test_values_that_start_too_late_are_found(
     made: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = module._value
-    monkeypatch.setattr(module, "_value", lambda m, s, d, k, x: right(m, s, min(d + 1, k), k, x))
+    right = module.value_draw
+    monkeypatch.setattr(
+        module, "value_draw", lambda m, s, d, k, x: right(m, s, min(d + 1, k), k, x)
+    )
     found = measured_bias(made.model, made.segments, 1, streams(range(TIMES), "draws"))
     assert not agrees(made, found)
 

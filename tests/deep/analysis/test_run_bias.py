@@ -31,7 +31,7 @@ def brute(model: Model, segments: Segments, drawing: Streams) -> tuple[Tensor, T
     powers = model.gamma ** torch.arange(k, dtype=torch.float64)
     earned = (segments.rewards.double() * powers[:, None]).sum(2).transpose(1, 2)
     promised = torch.stack(
-        [branch_bias._value(model, start, 0, k, drawing) for _ in range(BRANCHES)]
+        [branch_bias.value_draw(model, start, 0, k, drawing) for _ in range(BRANCHES)]
     ).mean(0)
     each = promised - earned
     return each.mean(-1), each.var(-1) / each.shape[-1]
@@ -56,6 +56,7 @@ def test_it_is_what_brute_force_finds(
         segments=SEGMENTS,
         draws=2,
         reward="as trained",
+        reward_range=None,
         bar=Progress(),
     )
     model, segments = kept[0]

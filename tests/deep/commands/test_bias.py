@@ -82,6 +82,26 @@ def test_the_table(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert out.count("k = 3: bias") == 6
 
 
+def test_the_interval_that_needs_no_law(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ranged = (str(run), *QUICK, "--reward-range", "-20", "5")
+    found = answer(capsys, *ranged)
+    for one in found["branches"]:
+        free = one.pop("distribution_free")
+        for seed in range(2):
+            for ego in range(3):
+                assert free["radius"][seed][ego] > one["radius"][seed][ego]
+                assert 0 <= free["clipped"][seed][ego] < 1
+    # the other numbers are what they are without
+    plain = answer(capsys, str(run), *QUICK)
+    assert all(one.pop("distribution_free") is None for one in plain["branches"])
+    assert found == plain
+    assert main(["bias", *ranged]) == 0
+    assert capsys.readouterr().out.count("  distribution-free 95 % interval: ") == 6
+    said = refusal(capsys, str(run), *QUICK, "--reward-range", "-0.1", "0")
+    assert said.startswith("--reward-range: -0.1 0 leaves out a reward of -")
+    assert refusal(capsys, str(run), "--reward-range", "1", "0").startswith("--reward-range: 1 0;")
+
+
 def test_the_picture(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bias.png"
     assert main(["bias", str(run), *QUICK, "--plot", str(path)]) == 0
