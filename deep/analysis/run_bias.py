@@ -92,7 +92,15 @@ def run_bias(
         free = None
         if reward_range is not None:
             free = distribution_free(model, cut, reward_range, draws, bounded)
-        found.append(RunBias(k, model.lengths, one, free, int(counted.calls.sum())))
+        found.append(
+            RunBias(
+                k=k,
+                lengths=model.lengths,
+                found=one,
+                distribution_free=free,
+                calls=int(counted.calls.sum()),
+            )
+        )
     return found
 
 

@@ -15,7 +15,7 @@ from deep.analysis.distribution_free import (
 )
 from deep.dynamics.rewards import WithRewards
 from deep.seeding import streams
-from tests.deep.analysis.test_branch_bias import K, Setting, setting, truth
+from tests.support.bias_games import K, Setting, setting, truth
 
 TIMES = 40
 
