@@ -136,13 +136,9 @@ def _parts(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """reward, dynamics [run, ego, row] and opponents [run, ego, row, agent] of one depth."""
     agents = segments.rewards.shape[-1]
-
-    def by_ego(x: Tensor) -> Tensor:
-        return x.unsqueeze(1).expand(-1, agents, *x.shape[1:]).contiguous()
-
-    seen, after = (by_ego(segments.observations[:, :, depth + i]) for i in range(2))
-    acted = by_ego(segments.actions[:, :, depth])
-    real = by_ego(segments.rewards[:, :, depth]).diagonal(dim1=1, dim2=3).transpose(1, 2).double()
+    seen, after = (for_egos(segments.observations[:, :, depth + i]) for i in range(2))
+    acted = for_egos(segments.actions[:, :, depth])
+    real = segments.rewards[:, :, depth].transpose(1, 2).double()
     predicted, following = _step(model, seen, acted, streams)
     ahead = value_draw(model, following, depth + 1, segments.k, streams)
     worth = predicted + model.gamma * ahead
@@ -193,6 +189,11 @@ def value_draw(model: Model, start: Tensor, depth: int, k: int, streams: Streams
     for p, step in enumerate(branch):
         total += model.gamma**p * own(step.rewards)
     return total
+
+
+def for_egos(joint: Tensor) -> Tensor:
+    """[run, row, agent, number] for every ego agent, [run, ego, row, agent, number]."""
+    return joint.unsqueeze(1).expand(-1, joint.shape[2], *joint.shape[1:]).contiguous()
 
 
 def own(rewards: Tensor) -> Tensor:

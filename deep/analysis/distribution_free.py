@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from bounds.shared.numbers import InputError, whole
-from deep.analysis.branch_bias import Model, Segments, own, value_draw
+from deep.analysis.branch_bias import Model, Segments, for_egos, own, value_draw
 from deep.dynamics.exact import Dynamics
 from deep.seeding import Streams
 
@@ -105,8 +105,7 @@ def distribution_free(
     counts = (torch.zeros(runs, agents, dtype=torch.float64) for _ in range(2))
     clipped = Clipped(model.dynamics, within, *counts)
     bounded = replace(model, dynamics=clipped)
-    start = segments.observations[:, :, 0].unsqueeze(1)
-    start = start.expand(-1, agents, *start.shape[2:]).contiguous()
+    start = for_egos(segments.observations[:, :, 0])
     powers = model.gamma ** torch.arange(k, dtype=torch.float64)
     earned = (segments.rewards.double().cpu() * powers[:, None]).sum(2).transpose(1, 2)
     promised = [value_draw(bounded, start, 0, k, streams).cpu() for _ in range(draws)]

@@ -148,22 +148,32 @@ def pooled_residual(
     whole("bins", bins, 2)
     in_range("level", level, 0, 1, open_high=True)
     seen, done = history.by_ego()
-    mean, deviation = opponents.normals(seen)
-    assert isinstance(opponents.head, TanhGaussian)  # or there are no normals
     boxes = [space for space in opponents.shape.spaces if isinstance(space, Box)]
-    unit = limits(boxes, str(done.device)).unscaled(done.transpose(2, 3)).transpose(2, 3)
-    u = unit.double().clamp(INSIDE - 1, 1 - INSIDE).atanh()
-    # 0 by 0 of an agent about itself, and nonsense in the padding; neither is used
-    z = (u - mean.double()) / deviation.double().clamp(min=torch.finfo(torch.float64).tiny)
-    index = (torch.special.ndtr(z) * bins).long().clamp(0, bins - 1)
-    count = z.shape[2]
-    gap = torch.zeros(*z.shape[:2], len(boxes), dtype=torch.float64, device=z.device)
+    index = normal_bins(opponents, seen, done, bins)
+    count = index.shape[2]
+    gap = torch.zeros(*index.shape[:2], len(boxes), dtype=torch.float64, device=index.device)
     for agent, box in enumerate(boxes):
         own = index[:, :, :, agent, : box.width].flatten(2)
         shares = torch.stack([(own == b).double().mean(2) for b in range(bins)], -1)
         gap[:, :, agent] = (shares - 1 / bins).abs().sum(-1) / 2
     radius = math.sqrt((bins * math.log(2) - math.log(1 - level)) / (2 * count))
     return _around(gap, radius, level, count)
+
+
+def normal_bins(opponents: Opponents, seen: Tensor, done: Tensor, bins: int) -> Tensor:
+    """Which of ``bins`` intervals of equal probability by its model each number of an action is in.
+
+    seen, done: ``History.by_ego``'s; found like ``done``, int64, 0..bins − 1. Nonsense in the
+    padding and of an agent about itself. For tanh-Gaussian models.
+    """
+    mean, deviation = opponents.normals(seen)
+    assert isinstance(opponents.head, TanhGaussian)  # or there are no normals
+    boxes = [space for space in opponents.shape.spaces if isinstance(space, Box)]
+    unit = limits(boxes, str(done.device)).unscaled(done.transpose(2, 3)).transpose(2, 3)
+    u = unit.double().clamp(INSIDE - 1, 1 - INSIDE).atanh()
+    z = (u - mean.double()) / deviation.double().clamp(min=torch.finfo(torch.float64).tiny)
+    index: Tensor = (torch.special.ndtr(z) * bins).long().clamp(0, bins - 1)
+    return index
 
 
 def pooled_rank(opponents: Opponents, history: History, level: float = LEVEL) -> Estimate:

@@ -53,11 +53,11 @@ from torch import Tensor
 
 from bounds.shared.numbers import in_range
 from deep.envs.spaces import Box, Choices
-from deep.nn.action_distributions import Categorical, TanhGaussian, limits
+from deep.nn.action_distributions import Categorical
 from deep.nn.standard import FARTHEST
-from deep.opponents.errors import LEVEL, Estimate, without_self
+from deep.opponents.errors import LEVEL, Estimate, normal_bins, without_self
 from deep.opponents.fitting import History
-from deep.opponents.models import INSIDE, Opponents
+from deep.opponents.models import Opponents
 
 #: Intervals that a number is put into.
 BINS = 5
@@ -105,13 +105,8 @@ def _choices(opponents: Opponents, seen: Tensor, done: Tensor) -> list[list[Choi
             parts = [slice(end - size, end) for end, size in zip(ends, space.sizes, strict=True)]
             found.append([(done[..., agent, p].double(), chances[..., agent, p]) for p in parts])
         return found
-    mean, deviation = opponents.normals(seen)
-    assert isinstance(opponents.head, TanhGaussian)  # or there are no normals
     boxes = [space for space in opponents.shape.spaces if isinstance(space, Box)]
-    unit = limits(boxes, str(done.device)).unscaled(done.transpose(2, 3)).transpose(2, 3)
-    u = unit.double().clamp(INSIDE - 1, 1 - INSIDE).atanh()
-    z = (u - mean.double()) / deviation.double().clamp(min=torch.finfo(torch.float64).tiny)
-    index = (torch.special.ndtr(z) * BINS).long().clamp(0, BINS - 1)
+    index = normal_bins(opponents, seen, done, BINS)
     played = torch.nn.functional.one_hot(index, BINS).double()
     even = torch.full_like(played, 1 / BINS)
     return [
